@@ -1,0 +1,1 @@
+"""Backup and restore for the Hermes mail gateway."""

@@ -1,0 +1,1 @@
+"""The real world behind the ports: processes, the engine, file systems, GNU tar, the clock."""

@@ -1,0 +1,190 @@
+"""The host's file systems."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from attrs import frozen
+
+from hermes_backup_core.adapters.state import flush_folder
+from hermes_backup_core.domain.errors import HermesBackupError
+from hermes_backup_core.domain.host import Room, TierSize
+from hermes_backup_core.domain.paths import is_within, join, shown
+from hermes_backup_core.domain.selection import TierSelection
+
+_SECTOR = 512  # what st_blocks counts in, whatever the file system's own block is (stat(2))
+_NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+
+
+@frozen
+class OutputUnusable(HermesBackupError):
+    """The output's file system cannot do what one pass needs: write, go back, and read."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"no backup can be written to {shown(self.path)}: {self.reason}. Choose another -P."
+
+
+@frozen
+class HostFiles:
+    """The files of this machine. ``fstab`` and ``mounts`` say what should be mounted, and what is."""
+
+    fstab: str = "/etc/fstab"
+    mounts: str = "/proc/self/mountinfo"
+
+    def resolve(self, path: str) -> str:
+        """Return ``path`` with all links resolved."""
+        return os.path.realpath(path)
+
+    def is_folder(self, path: str) -> bool:
+        """Whether ``path`` is a folder, or a link to one."""
+        return os.path.isdir(path)
+
+    def names(self, path: str) -> frozenset[str]:
+        """Return the names of the entries of the folder ``path``."""
+        return frozenset(os.listdir(path))
+
+    def read(self, path: str) -> bytes:
+        """Return the content of the file ``path``."""
+        return Path(path).read_bytes()
+
+    def size(self, path: str) -> int:
+        """Return the bytes of the file ``path``."""
+        return os.stat(path).st_size
+
+    def unmounted(self, folder: str) -> tuple[str, ...]:
+        """Return the mount points of `/etc/fstab` that concern ``folder`` and that nothing is mounted on."""
+        mounted = set(self._mounted())
+        promised = {os.path.realpath(point) for point in self._promised()} - {"/"}
+        concerned = {point for point in promised if is_within(point, folder) or is_within(folder, point)}
+        return tuple(sorted(concerned - mounted))
+
+    def measure(self, selection: TierSelection) -> TierSize:
+        """Return what ``selection`` holds now; what vanishes or refuses meanwhile is passed over."""
+        left_out = {join(selection.root, folder) for folder in selection.left_out}
+        folders = [join(selection.root, folder) for folder in selection.folders]
+        seen: set[tuple[int, int]] = set()
+        count = size = 0
+        for found in _below(folders, left_out):
+            count += 1
+            if found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode):
+                if (found.st_dev, found.st_ino) in seen:
+                    continue
+                seen.add((found.st_dev, found.st_ino))
+            if stat.S_ISREG(found.st_mode):
+                size += min(found.st_size, found.st_blocks * _SECTOR)
+        return TierSize(size, count)
+
+    def room(self, folder: str) -> Room:
+        """Return what the file system of ``folder`` has left for root."""
+        found = os.statvfs(folder)
+        return Room(found.f_bfree * found.f_frsize, found.f_ffree if found.f_files else None)
+
+    def output_problem(self, folder: str) -> str | None:
+        """Return why no backup can be written into ``folder``, or None."""
+        if os.statvfs(folder).f_flag & os.ST_RDONLY:
+            return "is on a file system that is mounted read-only: remount it to write"
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return "cannot be written: correct its owner or mode"
+        return None
+
+    def create(self, path: str) -> BinaryIO:
+        """Create ``path``, exclusively and with mode 0600; raises `OutputUnusable` where it cannot seek or read back."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            file = cast("BinaryIO", os.fdopen(os.open(path, flags, 0o600), "w+b", buffering=0))
+            try:
+                _try_out(file)
+            except OSError:
+                file.close()
+                os.unlink(path)
+                raise
+        except OSError as err:
+            if err.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise OutputUnusable(path, err.strerror or str(err)) from err
+        return file
+
+    def publish(self, file: BinaryIO, path: str, final: str) -> None:
+        """Flush ``file``, rename its ``path`` to ``final``, never over another file, and flush the folder."""
+        os.fsync(file.fileno())
+        try:
+            os.link(path, final, follow_symlinks=False)
+        except FileExistsError as err:
+            raise OutputUnusable(final, "another file bears that name by now") from err
+        except OSError as err:
+            if err.errno not in _NO_HARD_LINKS or os.path.lexists(final):
+                raise
+            os.rename(path, final)
+        else:
+            os.unlink(path)
+        flush_folder(os.path.dirname(final))
+
+    def remove(self, path: str) -> bool:
+        """Remove the file ``path``; return whether there was one."""
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _promised(self) -> Iterator[str]:
+        try:
+            lines = Path(self.fstab).read_text(errors="surrogateescape").splitlines()
+        except OSError:
+            return
+        for line in lines:
+            fields = [] if line.lstrip().startswith("#") else line.split()
+            if len(fields) >= 2 and fields[1].startswith("/") and "noauto" not in "".join(fields[3:4]).split(","):
+                yield _unescaped(fields[1])
+
+    def _mounted(self) -> Iterator[str]:
+        for line in Path(self.mounts).read_text(errors="surrogateescape").splitlines():
+            yield _unescaped(line.split()[4])
+
+
+def _below(folders: list[str], left_out: set[str]) -> Iterator[os.stat_result]:
+    """Yield the state of every entry below ``folders``, less ``left_out`` and what lies below these."""
+    waiting = list(folders)
+    while waiting:
+        for entry in _entries(waiting.pop()):
+            if entry.path in left_out:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
+            with contextlib.suppress(OSError):
+                yield entry.stat(follow_symlinks=False)
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
+
+
+def _try_out(file: BinaryIO) -> None:
+    """Write, go back and read, as writing members in place does; leaves ``file`` empty."""
+    file.write(b"12")
+    file.seek(0)
+    file.write(b"3")
+    file.seek(0)
+    if file.read(2) != b"32":
+        raise OSError(errno.EIO, "it does not give back what was written")
+    file.seek(0)
+    file.truncate()
+
+
+def _unescaped(name: str) -> str:
+    """Undo the octal escapes of fstab(5) and proc(5)."""
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), name)

@@ -1,0 +1,242 @@
+"""Reading tiers through the host's GNU tar."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, Any
+
+from attrs import field, frozen, mutable
+from plumbum import CommandNotFound, local
+
+from hermes_backup_core.adapters.tar_messages import TarMessages
+from hermes_backup_core.adapters.tar_walks import Walk, plan_walks, with_other_links
+from hermes_backup_core.archive.tar_stream import TarMeter, end_marker
+from hermes_backup_core.domain.errors import HermesBackupError
+from hermes_backup_core.domain.paths import shown
+from hermes_backup_core.domain.selection import PackReport, TierSelection
+
+PIPE_BYTES = 1 << 20
+MOST_ROUNDS = 2
+
+_SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ of fcntl(2)
+_ENVIRONMENT = {"LC_ALL": "C", "TAR_OPTIONS": ""}
+_OPTIONS = (
+    "--create",
+    "--file=-",
+    "--format=posix",
+    "--numeric-owner",
+    "--acls",
+    "--xattrs",
+    "--xattrs-include=*",
+    "--sparse",
+    # Reading changes access times; and without a process id in it, the same tier makes the same archive.
+    "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
+    "--blocking-factor=128",
+    "--quoting-style=escape",
+    # Or a backslash in a name that is asked for would be taken for an escape.
+    "--no-unquote",
+    "--warning=no-cachedir",
+)
+_LIST_ON_STDIN = ("--no-recursion", "--null", "--verbatim-files-from", "--files-from=-")
+
+
+class TierUnreadable(HermesBackupError):
+    """A tier could not be read to its end."""
+
+    def __init__(self, root: str, reason: str) -> None:
+        super().__init__(f"{shown(root)} could not be read to its end: {reason}")
+        self.root = root
+        self.reason = reason
+
+
+@frozen
+class GnuTar:
+    """Read tiers with GNU tar: pax headers, numeric owners, ACLs, xattrs, hard links, holes.
+
+    ``program`` is the name or the path of GNU tar 1.34 or newer.
+    """
+
+    program: str = "tar"
+
+    def pack(self, selection: TierSelection, write: Callable[[bytes], object], *, tag: str) -> PackReport:
+        """Hand the tar stream of ``selection`` to ``write``; leave out any folder that holds a file ``tag``.
+
+        The stream begins with the root's own entry; names are ``./…``. A file that changed while it was
+        read is packed again behind the others, up to two more times: when the archive is unpacked, the
+        last copy wins. An exception of ``write`` ends tar and passes through. Raises `TierUnreadable`
+        where tar fails.
+        """
+        walks, missing = plan_walks(selection)
+        _refuse_tag(selection.root, walks, tag)
+        packing = _Packing(self.program, selection.root, write)
+        for walk in walks:
+            packing.run(tuple(walk.arguments(tag)))
+        changed = torn = packing.changed_files()
+        for _ in range(MOST_ROUNDS):
+            if torn:
+                packing.again(with_other_links(torn, walks, os.fsencode(selection.root), tag))
+                torn = packing.changed_files()
+        write(end_marker(packing.position))
+        return packing.report(changed=changed, torn=torn, missing=missing)
+
+
+def _refuse_tag(root: str, walks: Sequence[Walk], tag: str) -> None:
+    """A folder that was asked for by name would vanish from the archive without a word."""
+    for name in (name for walk in walks for name in (*walk.above, *walk.folders)):
+        folder = os.path.join(root, name)
+        if os.path.lexists(os.path.join(folder, tag)):
+            raise TierUnreadable(
+                root,
+                f"the backup is being written into {shown(os.path.normpath(folder))} itself, whatever path "
+                "leads there. Choose another folder for backups.",
+            )
+
+
+@mutable
+class _Packing:
+    """One archive under way: what has been written, and what tar said of it."""
+
+    program: str
+    root: str
+    write: Callable[[bytes], object]
+    position: int = 0
+    entries: int = 0
+    content_bytes: int = 0
+    just_changed: dict[bytes, None] = field(factory=dict)
+    vanished: dict[bytes, None] = field(factory=dict)
+    sockets: dict[bytes, None] = field(factory=dict)
+    remarks: list[str] = field(factory=list)
+
+    def run(self, arguments: Sequence[str]) -> None:
+        """Pack what `arguments` name; raises `TierUnreadable`."""
+        code, said = self._tar(arguments, subprocess.DEVNULL)
+        if code not in (0, 1):
+            raise _failure(self.root, code, said)
+        self._keep(said)
+
+    def again(self, names: Sequence[bytes]) -> None:
+        """Pack `names` once more, and nothing below them; one that is gone meanwhile is no failure."""
+        with _in_memory(b"".join(name + b"\0" for name in names)) as listing:
+            code, said = self._tar(_LIST_ON_STDIN, listing)
+        only_gone = code == 2 and said.gone and not said.remarks
+        if code not in (0, 1) and not only_gone:
+            raise _failure(self.root, code, said)
+        self._keep(said)
+
+    def changed_files(self) -> list[bytes]:
+        """Return the files that changed since this was last asked; folders change all the time."""
+        names, self.just_changed = self.just_changed, {}
+        kinds = {name: _kind(os.path.join(os.fsencode(self.root), name)) for name in names}
+        self.vanished.update({name: None for name, kind in kinds.items() if kind is None})
+        return [name for name, kind in kinds.items() if kind is not None and stat.S_ISREG(kind)]
+
+    def report(
+        self, *, changed: Sequence[bytes], torn: Sequence[bytes], missing: tuple[str, ...]
+    ) -> PackReport:
+        whole = [name for name in changed if name not in torn and name not in self.vanished]
+        return PackReport(
+            entries=self.entries,
+            content_bytes=self.content_bytes,
+            torn=_relative(torn),
+            packed_again=_relative(whole),
+            vanished=_relative(self.vanished),
+            sockets=_relative(self.sockets),
+            missing=missing,
+            remarks=tuple(self.remarks),
+        )
+
+    def _keep(self, said: TarMessages) -> None:
+        self.just_changed.update(said.changed)
+        self.vanished.update({**said.removed, **said.gone})
+        self.sockets.update(said.sockets)
+        self.remarks.extend(said.remarks)
+
+    def _tar(self, arguments: Sequence[str], stdin: Any) -> tuple[int, TarMessages]:
+        """Run tar, hand on what it writes less its end marker; return its exit code and its messages."""
+        argv0, process = _started(self.program, self.root, arguments, stdin)
+        meter, said = TarMeter(), TarMessages(argv0)
+        with _watched(process, said):
+            while chunk := os.read(process.stdout.fileno(), PIPE_BYTES):
+                for piece in meter.feed(chunk):
+                    self.write(piece)
+            code: int = process.wait()
+        if code in (0, 1) and not meter.ended:
+            raise TierUnreadable(self.root, "tar's output has no end. Run the backup again.")
+        self.position += meter.body_bytes
+        self.entries += meter.entries
+        self.content_bytes += meter.content_bytes
+        return code, said
+
+
+def _started(program: str, root: str, arguments: Sequence[str], stdin: Any) -> tuple[str, Any]:
+    """Start tar in a session of its own: a Ctrl-C at the terminal must not reach it, only we end it."""
+    argv = (*_OPTIONS, f"--directory={root}", *arguments)
+    try:
+        command = local[program]
+    except CommandNotFound as err:
+        raise TierUnreadable(root, f"{program} is not installed. Install GNU tar 1.34 or newer.") from err
+    process: Any = command[argv].popen(
+        stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_ENVIRONMENT, start_new_session=True
+    )
+    # A kernel may grant less; then there are more and shorter reads.
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(process.stdout.fileno(), _SET_PIPE_SIZE, PIPE_BYTES)
+    return str(command.executable), process
+
+
+@contextlib.contextmanager
+def _watched(process: Any, said: TarMessages) -> Iterator[None]:
+    """Listen to what the process says while the context lasts; afterwards it has ended in any case."""
+    listener = threading.Thread(target=_listen, args=(process.stderr, said), name="tar's stderr", daemon=True)
+    try:
+        listener.start()
+        yield
+    finally:
+        # A reader has nothing to clean up, so the signal that cannot be put off does no harm.
+        process.kill()
+        process.wait()
+        listener.join()
+        process.stdout.close()
+        process.stderr.close()
+
+
+def _listen(stderr: IO[bytes], said: TarMessages) -> None:
+    for line in stderr:
+        said.take(line)
+
+
+def _failure(root: str, code: int, said: TarMessages) -> TierUnreadable:
+    how = f"signal {-code}" if code < 0 else f"exit code {code}"
+    lines = [*(f"{shown(name)}: gone" for name in said.gone), *said.remarks][-5:]
+    words = "; ".join(lines) or "it gave no reason"
+    return TierUnreadable(
+        root,
+        f"tar ended with {how}: {words}. Put that right (a failing disk shows in `dmesg`), "
+        "then run the backup again.",
+    )
+
+
+@contextlib.contextmanager
+def _in_memory(data: bytes) -> Iterator[IO[bytes]]:
+    """Give a file that lies in memory alone and holds `data`, at its beginning."""
+    with open(os.memfd_create("names"), "w+b") as file:
+        file.write(data)
+        file.seek(0)
+        yield file
+
+
+def _kind(path: bytes) -> int | None:
+    try:
+        return os.lstat(path).st_mode
+    except OSError:
+        return None
+
+
+def _relative(names: Sequence[bytes] | dict[bytes, None]) -> tuple[bytes, ...]:
+    return tuple(name.removeprefix(b"./") for name in names)

@@ -1,0 +1,104 @@
+"""The one door to other programs: an argument tuple, never a shell; exit codes checked, stderr kept."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from threading import Thread
+from typing import IO, Any
+
+from attrs import define, field
+from plumbum import CommandNotFound, local
+
+from hermes_backup_core.domain.errors import CommandFailed
+
+_STDERR_KEPT = 64 << 10
+_CHUNK_BYTES = 1 << 20
+_NOT_FOUND = 127
+
+
+@define
+class Door:
+    """Starts programs with the environment ``environ``, in ``folder`` where that is given.
+
+    Each gets a session of its own, so that Ctrl-C at the terminal reaches this process alone, which then
+    ends what it started.
+    """
+
+    environ: Mapping[str, str]
+    folder: str | None = None
+
+    def run(
+        self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float | None = None, fine: Sequence[int] = (0,)
+    ) -> bytes:
+        """Run ``argv`` to its end and return its stdout; raises `CommandFailed`. ``timeout`` is in seconds."""
+        with self.started(argv, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            try:
+                stdout, stderr = process.communicate(stdin, timeout=timeout)
+            except subprocess.TimeoutExpired as err:
+                raise CommandFailed(tuple(argv), -9, f"no answer after {timeout:.0f} s") from err
+        _check(argv, process.returncode, stderr, fine)
+        return bytes(stdout)
+
+    def stream(self, argv: Sequence[str], sink: Callable[[bytes], object], *, fine: Sequence[int] = (0,)) -> None:
+        """Run ``argv`` to its end and hand its stdout to ``sink`` as it comes; raises `CommandFailed`."""
+        with self.started(argv, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+            tail = Tail(process.stderr)
+            while chunk := process.stdout.read1(_CHUNK_BYTES):
+                sink(chunk)
+            process.wait()
+        _check(argv, process.returncode, tail.text(), fine)
+
+    @contextlib.contextmanager
+    def started(self, argv: Sequence[str], **pipes: Any) -> Iterator[Any]:
+        """Start ``argv``, its stdout a pipe; when the body ends before it does, it is killed and reaped."""
+        try:
+            command = local[argv[0]]
+        except CommandNotFound as err:
+            raise CommandFailed(tuple(argv), _NOT_FOUND, f"there is no program {argv[0]}; install it") from err
+        process = command.popen(
+            argv[1:], cwd=self.folder, env=dict(self.environ), start_new_session=True, **pipes
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+            _close(process)
+            process.wait()
+
+
+@define
+class Tail:
+    """Keeps the end of what a program writes to a pipe, read as it comes so that it never waits for us."""
+
+    pipe: IO[bytes]
+    _kept: bytes = field(default=b"", init=False)
+    _thread: Thread = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._thread = Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(ValueError, OSError):  # closed under our hands while unwinding
+            for line in self.pipe:
+                self._kept = (self._kept + line)[-_STDERR_KEPT:]
+
+    def text(self) -> bytes:
+        """Return it, once the program has ended."""
+        self._thread.join()
+        return self._kept
+
+
+def _check(argv: Sequence[str], exit_code: int, stderr: bytes, fine: Sequence[int]) -> None:
+    if exit_code not in fine:
+        raise CommandFailed(tuple(argv), exit_code, stderr.decode("utf-8", "backslashreplace"))
+
+
+def _close(process: Any) -> None:
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()

@@ -1,0 +1,133 @@
+"""Which walks of GNU tar pack a selection, and where else in them a file has a name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+from attrs import frozen
+
+from hermes_backup_core.domain.paths import is_below, is_within
+from hermes_backup_core.domain.selection import TierSelection
+
+
+@frozen
+class Walk:
+    """Folders that one tar reads in one go, with the entries of those above them, and what it leaves out.
+
+    All names are tar's own: ``.`` or ``./…``.
+    """
+
+    above: tuple[str, ...]
+    folders: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+    def arguments(self, tag: str) -> Iterator[str]:
+        """Yield tar's arguments; folders that hold a file ``tag`` are left out, too."""
+        yield from (f"--exclude-tag-all={tag}", "--no-wildcards", "--anchored")
+        yield from (f"--exclude={name}" for name in self.left_out)
+        yield "--no-recursion"
+        yield from (f"--add-file={name}" for name in self.above)
+        yield "--recursion"
+        yield from (f"--add-file={name}" for name in self.folders)
+
+    def files(self, root: bytes, tag: str) -> Iterator[os.DirEntry[bytes]]:
+        """Yield all that the walk meets and that is no folder; what cannot be read is passed over."""
+        left_out = {os.fsencode(name) for name in self.left_out}
+        pending = [os.fsencode(folder) for folder in self.folders]
+        while pending:
+            folder = pending.pop()
+            for entry in _entries(os.path.join(root, folder), os.fsencode(tag)):
+                name = os.path.join(folder, entry.name)
+                if name in left_out:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(name)
+                else:
+                    yield entry
+
+
+def plan_walks(selection: TierSelection) -> tuple[list[Walk], tuple[str, ...]]:
+    """Return the walks that pack ``selection``, the root's entry first, and its folders that do not exist.
+
+    tar also leaves out what it is asked for by name, where that lies below something left out: such a
+    folder gets a walk of its own.
+    """
+    present = [name for name in selection.folders if os.path.lexists(os.path.join(selection.root, name))]
+    left_out = [_dotted(name) for name in selection.left_out]
+    folders = _outermost([_dotted(name) for name in present], left_out)
+    hidden = [folder for folder in folders if any(is_within(folder, name) for name in left_out)]
+    first = tuple(folder for folder in folders if folder not in hidden)
+    walks = [Walk(_above(first, ()), first, tuple(left_out))]
+    for folder in hidden:
+        below = tuple(name for name in left_out if is_below(name, folder))
+        walks.append(Walk(_above((folder,), walks), (folder,), below))
+    return walks, tuple(name for name in selection.folders if name not in present)
+
+
+def with_other_links(names: Sequence[bytes], walks: Iterable[Walk], root: bytes, tag: str) -> list[bytes]:
+    """Return ``names`` and every other name that the same files have in ``walks``.
+
+    A hard link is unpacked as a link to the copy that came first, so all names of a file that is packed
+    again must be packed again with it.
+    """
+    linked = set(_linked(names, root))
+    if not linked:
+        return list(names)
+    found = dict.fromkeys(names)
+    for walk in walks:
+        for entry in walk.files(root, tag):
+            if entry.inode() in {inode for _, inode in linked} and _identity(entry.path) in linked:
+                found[b"./" + os.path.relpath(entry.path, root)] = None
+    return list(found)
+
+
+def _linked(names: Iterable[bytes], root: bytes) -> Iterator[tuple[int, int]]:
+    for name in names:
+        try:
+            found = os.lstat(os.path.join(root, name))
+        except OSError:
+            continue
+        if found.st_nlink > 1:
+            yield found.st_dev, found.st_ino
+
+
+def _identity(path: bytes) -> tuple[int, int] | None:
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _entries(folder: bytes, tag: bytes) -> Sequence[os.DirEntry[bytes]]:
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+    except OSError:
+        return ()
+    return () if any(entry.name == tag for entry in entries) else entries
+
+
+def _dotted(name: str) -> str:
+    return f"./{name}" if name else "."
+
+
+def _outermost(folders: Sequence[str], left_out: Sequence[str]) -> list[str]:
+    """Return ``folders``, each once, less those that another one brings along."""
+
+    def comes_with(folder: str, other: str) -> bool:
+        between = (name for name in left_out if is_within(folder, name) and is_below(name, other))
+        return is_below(folder, other) and not any(between)
+
+    return [name for name in dict.fromkeys(folders) if not any(comes_with(name, other) for other in folders)]
+
+
+def _above(folders: Iterable[str], before: Iterable[Walk]) -> tuple[str, ...]:
+    """Return the folders above ``folders``, outermost first, that no walk ``before`` has an entry of."""
+    above: dict[str, None] = {} if "." in folders else {".": None}
+    for folder in folders:
+        parts = folder.split("/")
+        above.update(dict.fromkeys("/".join(parts[:count]) for count in range(1, len(parts))))
+    there = {name for walk in before for name in (*walk.above, *walk.folders)}
+    return tuple(name for name in above if name not in there)

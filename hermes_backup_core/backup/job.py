@@ -1,0 +1,91 @@
+"""A backup from the operator's request to the finished file: put right, survey, check, plan, carry out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from attrs import frozen
+
+from hermes_backup_core.backup.recovery import Recovery
+from hermes_backup_core.backup.result import BackupResult
+from hermes_backup_core.backup.run import BackupRun
+from hermes_backup_core.backup.survey import Survey
+from hermes_backup_core.backup.switches import Switches
+from hermes_backup_core.domain.checks import Verdict, check_backup
+from hermes_backup_core.domain.errors import Refused
+from hermes_backup_core.domain.naming import BackupName
+from hermes_backup_core.domain.plan import BackupPlan, BackupRequest, plan_backup
+from hermes_backup_core.domain.record import RunRecord
+from hermes_backup_core.domain.scope import Mode
+from hermes_backup_core.ports import Clock, Files, Journal, Reporter, TierSource
+from hermes_backup_core.services.console import Console
+
+
+@frozen
+class BackupJob:
+    """Everything that backups of one install root need, put together."""
+
+    survey: Survey
+    recovery: Recovery
+    console: Console
+    tiers: TierSource
+    files: Files
+    clock: Clock
+    journal: Journal
+    reporter: Reporter
+
+    def leftovers(self) -> RunRecord | None:
+        """Return what a run that was killed left on this host, or None."""
+        return self.journal.read()
+
+    def put_right(self, record: RunRecord) -> None:
+        """Give back to the host what a killed run took, and say so; raises `Refused` where that fails."""
+        self.reporter.section("Leftovers of an earlier run")
+        self.reporter.warn(f"the run of pid {record.pid} (`{record.command}`, {record.since}) was killed")
+        outcome = self.recovery.put_right(record)
+        for sentence in outcome.done:
+            self.reporter.info(sentence)
+        if outcome.problems:
+            self.journal.write(outcome.left)
+            raise Refused(outcome.problems)
+        self.journal.clear()
+
+    def prepare(self, request: BackupRequest) -> tuple[BackupPlan, Verdict]:
+        """Look at the host and return what a backup would do, and what the checks say of it; changes nothing."""
+        began = self.clock.now()
+        facts = self.survey.look(request)
+        name = BackupName.make(request.scope, facts.build_no, began)
+        verdict = check_backup(request, facts, name, self.survey.ratios(facts.output))
+        return plan_backup(request, facts, name), verdict
+
+    def carry_out(
+        self, plan: BackupPlan, record: RunRecord, uninterruptible: Callable[[], None] = lambda: None
+    ) -> BackupResult:
+        """Make the backup that ``plan`` tells of. ``record`` names this run, for whoever finds it killed.
+
+        The caller holds the install root's lock. ``uninterruptible`` is called when signals must no longer raise.
+        """
+        switches = Switches(
+            record=record,
+            journal=self.journal,
+            stack=self.recovery.stack,
+            nextcloud=self.recovery.nextcloud,
+            recovery=self.recovery,
+            clock=self.clock,
+            reporter=self.reporter,
+            uninterruptible=uninterruptible,
+        )
+        run = BackupRun(
+            plan=plan,
+            switches=switches,
+            database=self.survey.database,
+            directory=self.survey.directory,
+            tiers=self.tiers,
+            files=self.files,
+            clock=self.clock,
+            reporter=self.reporter,
+        )
+        result = run.carry_out()
+        if plan.request.mode is Mode.COLD and not self.console.answers():
+            self.reporter.warn("the admin console does not answer yet: look at `docker logs hermes_commandbox`")
+        return result

@@ -1,0 +1,166 @@
+"""What a run switches off on the host: recorded on disk before it happens, given back whatever happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+
+from attrs import define, evolve, field, frozen
+
+from hermes_backup_core.backup.recovery import Recovery
+from hermes_backup_core.domain.errors import CommandFailed, HermesBackupError
+from hermes_backup_core.domain.host import DATABASE_CONTAINER, LDAP_CONTAINER, Container
+from hermes_backup_core.domain.record import RunRecord
+from hermes_backup_core.ports import Clock, Journal, Reporter, Stack
+from hermes_backup_core.services.nextcloud import Nextcloud
+
+_KILLED = 137  # 128 + SIGKILL, which the engine sends where a stop takes too long
+_DATABASES = (DATABASE_CONTAINER, LDAP_CONTAINER)
+
+
+@frozen
+class NotStopped(HermesBackupError):
+    """A database did not end by itself within its time, so its files may be torn. ``patience`` is seconds."""
+
+    container: str
+    patience: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.container} did not stop within {self.patience} s and was killed, so this would be no clean cold "
+            f"backup: look at `docker logs {self.container}`, then run the backup again"
+        )
+
+
+@define
+class Switches:
+    """The state of the host that a run has changed, as a context manager that puts all of it back.
+
+    ``record`` is on the disk before anything changes. What cannot be turned back on the good way does not
+    end the run: the backup goes on, and at the end whatever is still recorded is put right by the very
+    code that puts right what a killed run left; what even that cannot is in ``problems``.
+    ``uninterruptible`` is called first, and keeps signals away from it. ``stack_down`` and
+    ``in_maintenance`` are seconds.
+    """
+
+    record: RunRecord
+    journal: Journal
+    stack: Stack
+    nextcloud: Nextcloud
+    recovery: Recovery
+    clock: Clock
+    reporter: Reporter
+    uninterruptible: Callable[[], None]
+    problems: tuple[str, ...] = field(default=(), init=False)
+    stack_down: float = field(default=0.0, init=False)
+    in_maintenance: float = field(default=0.0, init=False)
+
+    def __enter__(self) -> Switches:
+        self._keep(self.record)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.uninterruptible()
+        outcome = self.recovery.put_right(self.record)
+        for sentence in outcome.done:
+            self.reporter.info(sentence)
+        for problem in outcome.problems:
+            self.reporter.warn(problem)
+        self.problems = outcome.problems
+        if outcome.problems:
+            self._keep(outcome.left)
+        else:
+            self.journal.clear()
+
+    def announce_partial(self, path: str) -> None:
+        """Record that the file ``path`` is about to be made, and is to go unless it is finished."""
+        self._keep(evolve(self.record, partial=path))
+
+    def partial_is_finished(self) -> None:
+        """Record that the file bears its final name."""
+        self._keep(evolve(self.record, partial=None))
+
+    @contextmanager
+    def nextcloud_in_maintenance(self) -> Iterator[None]:
+        """Keep Nextcloud's users out during the body, unless `occ` cannot or the operator did so before."""
+        began = self.clock.monotonic()
+        switched = self._begin_maintenance()
+        yield
+        if switched:
+            self._turn_back(self._end_maintenance)
+            self.in_maintenance = self.clock.monotonic() - began
+
+    def _begin_maintenance(self) -> bool:
+        try:
+            if self.nextcloud.in_maintenance():
+                self.reporter.info("Nextcloud is in maintenance mode already, and stays so")
+                return False
+            self._keep(evolve(self.record, maintenance=True))
+            self.nextcloud.begin_maintenance()
+        except CommandFailed as err:
+            self.reporter.warn(f"occ cannot switch Nextcloud's maintenance mode on, so its files are packed live: {err}")
+            return False
+        self.reporter.info("Nextcloud is in maintenance mode")
+        return True
+
+    def _end_maintenance(self) -> None:
+        self.recovery.end_maintenance()
+        self._keep(evolve(self.record, maintenance=False))
+        self.reporter.info("Nextcloud is out of maintenance mode")
+
+    @contextmanager
+    def stack_stopped(self) -> Iterator[None]:
+        """Stop all that runs for the body, and start exactly that again."""
+        running = [container for container in self.stack.containers() if container.runs]
+        began = self.clock.monotonic()
+        self._keep(evolve(self.record, stopped=tuple(container.name for container in running)))
+        self._stop(running)
+        yield
+        self._turn_back(self._start_stack)
+        self.stack_down = self.clock.monotonic() - began
+
+    def _start_stack(self) -> None:
+        self.recovery.start(self.record.stopped)
+        self.reporter.info(f"started {_names(self.record.stopped)}")
+        self._keep(evolve(self.record, stopped=()))
+
+    @contextmanager
+    def serving(self, names: tuple[str, ...]) -> Iterator[None]:
+        """Start the containers ``names`` for the body, and stop them again."""
+        self._keep(evolve(self.record, serving=names))
+        self.stack.start(self._named(names))
+        self.reporter.info(f"started {_names(names)} for the dumps")
+        yield
+        self._stop(self._named(names))
+        self._keep(evolve(self.record, serving=()))
+
+    def _stop(self, containers: Sequence[Container]) -> None:
+        """Stop ``containers``; raises `NotStopped` where a database had to be killed."""
+        names = tuple(container.name for container in containers)
+        self.reporter.info(f"stopping {_names(names)}")
+        self.stack.stop(containers)
+        killed = [container for container in self._named(names) if container.exit_code == _KILLED]
+        for container in killed:
+            if container.name in _DATABASES:
+                raise NotStopped(container.name, container.patience)
+            self.reporter.warn(f"{container.name} did not end by itself and was killed")
+
+    def _turn_back(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except HermesBackupError as err:
+            self.reporter.warn(f"{err}; trying again at the end")
+
+    def _named(self, names: tuple[str, ...]) -> tuple[Container, ...]:
+        return tuple(container for container in self.stack.containers() if container.name in names)
+
+    def _keep(self, record: RunRecord) -> None:
+        self.journal.write(record)
+        self.record = record
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names) or "nothing"

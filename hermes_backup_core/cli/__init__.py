@@ -1,0 +1,1 @@
+"""The command line: arguments, log, progress, signals, exit codes."""

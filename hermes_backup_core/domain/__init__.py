@@ -1,0 +1,1 @@
+"""What a backup is: pure values and decisions, with no clock, no file and no process in sight."""

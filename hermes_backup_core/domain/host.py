@@ -1,0 +1,139 @@
+"""Facts about a host, as a survey found them: containers, Compose's volumes, tiers, room."""
+
+from __future__ import annotations
+
+from attrs import field, frozen
+
+from hermes_backup_core.domain.scope import Tier
+from hermes_backup_core.domain.selection import TierSelection
+from hermes_backup_core.domain.topology import Topology
+
+DATABASE_CONTAINER = "hermes_db_server"
+LDAP_CONTAINER = "hermes_ldap"
+MAIL_CONTAINER = "hermes_postfix_dkim"
+NEXTCLOUD_CONTAINER = "hermes_nextcloud"
+CONSOLE_CONTAINER = "hermes_commandbox"
+
+STOP_SECONDS = 120
+"""How long MariaDB may take to write its pages out before the engine kills it."""
+
+
+@frozen
+class Dependency:
+    """A container that another one waits for at its start; ``healthy`` where it must also be healthy."""
+
+    name: str
+    healthy: bool = False
+
+
+@frozen
+class Container:
+    """A container of the stack. Its name is also the name of its Compose service.
+
+    ``state`` is the engine's word: running, restarting, paused, exited, created, dead.
+    ``stop_seconds`` is the grace period that its Compose file sets, or None.
+    """
+
+    name: str
+    state: str
+    exit_code: int = 0
+    health: str | None = None
+    depends_on: tuple[Dependency, ...] = ()
+    stop_seconds: int | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether its processes run now, or will at once because the engine restarts it."""
+        return self.state in ("running", "restarting")
+
+    @property
+    def patience(self) -> int:
+        """Seconds that a stop gives it: what its file sets, and never too few for a database."""
+        if self.name in (DATABASE_CONTAINER, LDAP_CONTAINER):
+            return max(STOP_SECONDS, self.stop_seconds or 0)
+        return STOP_SECONDS if self.stop_seconds is None else self.stop_seconds
+
+
+@frozen
+class ComposeProject:
+    """What Compose makes of the install root: the project's name, and its volumes' folders on the host."""
+
+    name: str
+    volumes: dict[str, str]
+
+
+@frozen
+class TierSize:
+    """What a tier holds now. ``bytes`` counts holes and hard links once; ``entries`` are names."""
+
+    bytes: int
+    entries: int
+
+
+@frozen
+class Room:
+    """What a file system has left. ``inodes`` is None where it has no fixed number of them."""
+
+    free_bytes: int
+    free_inodes: int | None
+
+
+@frozen
+class TierFacts:
+    """One tier as it lies on the host. ``path`` is the operator's, ``selection`` has links resolved.
+
+    ``missing`` are the folders that Compose's volumes need below it and that are not there;
+    ``unmounted`` the mount points that `/etc/fstab` names for it and that nothing is mounted on.
+    """
+
+    tier: Tier
+    path: str
+    selection: TierSelection
+    is_folder: bool
+    is_empty: bool
+    missing: tuple[str, ...] = ()
+    unmounted: tuple[str, ...] = ()
+    size: TierSize = TierSize(0, 0)
+
+
+@frozen
+class OutputFacts:
+    """The folder that ``-P`` names. ``resolved`` has links resolved; ``names`` are the entries in it."""
+
+    path: str
+    resolved: str
+    problem: str | None
+    room: Room
+    names: frozenset[str]
+
+
+@frozen
+class HostFacts:
+    """Everything about the host that a plan rests on.
+
+    ``build_no`` is None where the database could not be asked, and ``database_problem`` says why.
+    ``databases`` are those on the server with their bytes, None where they were not asked for;
+    ``missing_tools`` are the programs that a container lacks, by container.
+    """
+
+    hostname: str
+    topology: Topology
+    resolved: Topology
+    tiers: tuple[TierFacts, ...]
+    output: OutputFacts
+    project: ComposeProject
+    containers: tuple[Container, ...]
+    build_no: str | None
+    database_problem: str | None = None
+    databases: dict[str, int] | None = None
+    missing_tools: dict[str, tuple[str, ...]] = field(factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def container(self, name: str) -> Container | None:
+        """Return the container called ``name``, or None."""
+        return next((container for container in self.containers if container.name == name), None)
+
+    def serves(self, name: str) -> bool:
+        """Whether the container called ``name`` is there, and programs can be run in it."""
+        container = self.container(name)
+        return container is not None and container.state == "running"

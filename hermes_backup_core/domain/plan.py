@@ -1,0 +1,215 @@
+"""A backup as data: what will be done, in order. A dry run prints it; a live run carries the same out.
+
+Steps that switch something off hold the steps that need it off, so the plan's shape says what is down
+while what happens, and the run can put it back whatever goes wrong in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from attrs import frozen
+
+from hermes_backup_core.domain.host import (
+    DATABASE_CONTAINER,
+    LDAP_CONTAINER,
+    NEXTCLOUD_CONTAINER,
+    ComposeProject,
+    HostFacts,
+)
+from hermes_backup_core.domain.naming import BackupName
+from hermes_backup_core.domain.paths import shown
+from hermes_backup_core.domain.scope import (
+    ACCOUNTS_MEMBER,
+    DATABASES,
+    DATABASES_MEMBER,
+    LDAP_MEMBER,
+    LDAP_SUFFIX,
+    Mode,
+    Scope,
+    Tier,
+)
+from hermes_backup_core.domain.selection import TierSelection
+from hermes_backup_core.domain.topology import Topology
+
+
+@frozen
+class BackupRequest:
+    """What the operator asked for. ``output`` is the folder that ``-P`` names."""
+
+    scope: Scope
+    output: str
+    mode: Mode = Mode.HOT
+    nextcloud_maintenance: bool = True
+
+
+@frozen
+class ExportDirectory:
+    """Write the LDAP directory as LDIF."""
+
+    def __str__(self) -> str:
+        return f"export the LDAP directory {LDAP_SUFFIX} to {LDAP_MEMBER} (slapcat in {LDAP_CONTAINER})"
+
+
+@frozen
+class ExportAccounts:
+    """Write the database accounts of the applications, with their grants."""
+
+    def __str__(self) -> str:
+        return f"export the applications' database accounts to {ACCOUNTS_MEMBER}"
+
+
+@frozen
+class DumpDatabase:
+    """Dump one database into the databases' archive."""
+
+    database: str
+
+    def __str__(self) -> str:
+        return f"dump database {self.database} to {DATABASES_MEMBER} (mariadb-dump in {DATABASE_CONTAINER})"
+
+
+@frozen
+class PackTier:
+    """Pack what ``selection`` names into the tier's archive; ``content_bytes`` and ``entries`` as surveyed."""
+
+    tier: Tier
+    selection: TierSelection
+    content_bytes: int
+    entries: int
+
+    def __str__(self) -> str:
+        folders = " and ".join(shown(folder) or "everything" for folder in self.selection.folders)
+        left_out = ", ".join(shown(folder) for folder in self.selection.left_out)
+        without = f", less {left_out}" if left_out else ""
+        return (
+            f"pack {folders} of {shown(self.selection.root)}{without} to {self.tier.member}"
+            f" ({self.entries:,} entries, {self.content_bytes:,} bytes)"
+        )
+
+
+@frozen
+class WhileNextcloudInMaintenance:
+    """Keep Nextcloud's users from writing during ``steps``."""
+
+    steps: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        return f"with Nextcloud in maintenance mode (occ in {NEXTCLOUD_CONTAINER}; mail is not affected):"
+
+
+@frozen
+class WhileStackStopped:
+    """Stop ``containers`` (those that run), and start exactly these again after ``steps``."""
+
+    containers: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        return f"with the stack stopped ({len(self.containers)} containers that run now: {_names(self.containers)}):"
+
+
+@frozen
+class WhileServing:
+    """Start ``containers`` for ``steps``, and stop them again."""
+
+    containers: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        return f"with only {_names(self.containers)} up:"
+
+
+Step = (
+    ExportDirectory
+    | ExportAccounts
+    | DumpDatabase
+    | PackTier
+    | WhileNextcloudInMaintenance
+    | WhileStackStopped
+    | WhileServing
+)
+Bracket = (WhileNextcloudInMaintenance, WhileStackStopped, WhileServing)
+
+
+@frozen
+class BackupPlan:
+    """Everything that a backup will do. Made by `plan_backup` only."""
+
+    request: BackupRequest
+    name: BackupName
+    build_no: str
+    hostname: str
+    topology: Topology
+    project: ComposeProject
+    steps: tuple[Step, ...]
+
+    def describe(self) -> Iterator[str]:
+        """Yield the plan as lines for people, indented where one step encloses others."""
+        yield from _described(self.steps, "")
+        yield f"write the manifest, flush, and rename to {self.name.tarball}"
+
+    @property
+    def content_bytes(self) -> int:
+        """Bytes of the tiers' content that the run will read, as surveyed."""
+        return sum(step.content_bytes for step in flattened(self.steps) if isinstance(step, PackTier))
+
+
+def plan_backup(request: BackupRequest, facts: HostFacts, name: BackupName) -> BackupPlan:
+    """Return the steps that carry ``request`` out on a host of ``facts``, which the checks have passed."""
+    tiers = {facts_of.tier: _packing(facts_of.tier, facts) for facts_of in facts.tiers}
+    steps = _hot(request, tiers) if request.mode is Mode.HOT else _cold(request, facts, tiers)
+    return BackupPlan(
+        request=request,
+        name=name,
+        build_no=facts.build_no or name.build,
+        hostname=facts.hostname,
+        topology=facts.topology,
+        project=facts.project,
+        steps=steps,
+    )
+
+
+def flattened(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """Yield every step that does work, in the order in which they are carried out."""
+    for step in steps:
+        if isinstance(step, Bracket):
+            yield from flattened(step.steps)
+        else:
+            yield step
+
+
+def _hot(request: BackupRequest, tiers: dict[Tier, PackTier]) -> tuple[Step, ...]:
+    """Nextcloud's database and files are taken together, and first, so that its users wait the least."""
+    exports: tuple[Step, ...] = (ExportDirectory(), ExportAccounts()) if request.scope.has_dumps else ()
+    dumps: tuple[Step, ...] = tuple(map(DumpDatabase, DATABASES)) if request.scope.has_dumps else ()
+    if Tier.NEXTCLOUD not in tiers or not request.nextcloud_maintenance:
+        return exports + dumps + tuple(tiers.values())
+    together = (*dumps[-1:], tiers[Tier.NEXTCLOUD])
+    others = tuple(step for tier, step in tiers.items() if tier is not Tier.NEXTCLOUD)
+    return (*exports, *dumps[:-1], WhileNextcloudInMaintenance(together), *others)
+
+
+def _cold(request: BackupRequest, facts: HostFacts, tiers: dict[Tier, PackTier]) -> tuple[Step, ...]:
+    running = tuple(container.name for container in facts.containers if container.runs)
+    dumping: tuple[Step, ...] = ()
+    if request.scope.has_dumps:
+        dumps: tuple[Step, ...] = (ExportDirectory(), ExportAccounts(), *map(DumpDatabase, DATABASES))
+        dumping = (WhileServing((DATABASE_CONTAINER, LDAP_CONTAINER), dumps),)
+    return (WhileStackStopped(running, (*dumping, *tiers.values())),)
+
+
+def _packing(tier: Tier, facts: HostFacts) -> PackTier:
+    found = next(found for found in facts.tiers if found.tier is tier)
+    return PackTier(tier, found.selection, found.size.bytes, found.size.entries)
+
+
+def _described(steps: tuple[Step, ...], indent: str) -> Iterator[str]:
+    for step in steps:
+        yield f"{indent}{step}"
+        if isinstance(step, Bracket):
+            yield from _described(step.steps, indent + "  ")
+
+
+def _names(containers: tuple[str, ...]) -> str:
+    return ", ".join(containers) or "none"

@@ -1,0 +1,51 @@
+"""What a backup of a tier packs, and what came of it."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from hermes_backup_core.domain.paths import is_within, join
+
+
+@frozen
+class TierSelection:
+    """The folders of one tier, and what lies below them and stays out.
+
+    ``root`` is the tier's absolute path; ``folders`` and ``left_out`` are relative to it, names and never
+    patterns, and may hold bytes that are no UTF-8 (as `os.fsdecode` gives them). The folder ``""`` means
+    all of the root. A folder that lies below a ``left_out`` one is packed all the same; one that does not
+    exist is passed over.
+    """
+
+    root: str
+    folders: tuple[str, ...] = ("",)
+    left_out: tuple[str, ...] = ()
+
+    def holds(self, path: str) -> bool:
+        """Whether the absolute, normalised ``path`` would be packed: the nearest folder above it decides."""
+        nearest = [(folder, True) for folder in self.folders] + [(folder, False) for folder in self.left_out]
+        above = [
+            (len(folder), packed) for folder, packed in nearest if is_within(path, join(self.root, folder))
+        ]
+        return max(above, default=(0, False))[1]
+
+
+@frozen
+class PackReport:
+    """What the archive of one tier holds, and what could not be had. Names are relative to the root.
+
+    ``entries`` counts names, a file that was packed again once for each time; ``content_bytes`` is what
+    files hold, less their holes. ``torn`` files were still being written each time they were read,
+    ``packed_again`` ones came out whole at a later try, ``vanished`` ones went away before they could be
+    read. ``sockets`` are never packed. ``missing`` are folders of the selection that do not exist.
+    ``remarks`` is whatever else the reading program said, up to a hundred lines.
+    """
+
+    entries: int
+    content_bytes: int
+    torn: tuple[bytes, ...] = ()
+    packed_again: tuple[bytes, ...] = ()
+    vanished: tuple[bytes, ...] = ()
+    sockets: tuple[bytes, ...] = ()
+    missing: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""What the run asks of the programs inside the containers: MariaDB, slapd, Nextcloud, Postfix."""

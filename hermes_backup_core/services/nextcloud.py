@@ -1,0 +1,34 @@
+"""Nextcloud's maintenance mode, through `occ` in its container."""
+
+from __future__ import annotations
+
+from attrs import define
+
+from hermes_backup_core.domain.host import NEXTCLOUD_CONTAINER
+from hermes_backup_core.ports import Stack
+
+_OCC = ("php", "/var/www/html/occ", "maintenance:mode")
+
+
+@define
+class Nextcloud:
+    """The Nextcloud in ``hermes_nextcloud``. Every method raises `CommandFailed` where `occ` fails."""
+
+    stack: Stack
+
+    def in_maintenance(self) -> bool:
+        """Whether its users see the maintenance page now."""
+        return "enabled" in self._occ()
+
+    def begin_maintenance(self) -> None:
+        """Show the maintenance page to its users."""
+        self._occ("--on")
+
+    def end_maintenance(self) -> None:
+        """Let its users in again."""
+        self._occ("--off")
+
+    def _occ(self, *options: str) -> str:
+        # `occ` refuses to run for anyone but the owner of its config.php.
+        output = self.stack.run(NEXTCLOUD_CONTAINER, (*_OCC, *options), user="www-data")
+        return output.decode("utf-8", "replace")

@@ -1,0 +1,38 @@
+"""Sending mail through the Postfix in its container."""
+
+from __future__ import annotations
+
+from email.message import EmailMessage
+from email.policy import SMTP
+
+from attrs import define
+
+from hermes_backup_core.domain.host import MAIL_CONTAINER
+from hermes_backup_core.domain.notice import Notice
+from hermes_backup_core.ports import Stack
+
+# Log lines stay as they are, readable in any mail client or spool, as long as SMTP allows their length.
+_POLICY = SMTP.clone(linesep="\n", max_line_length=990)
+
+# -t takes the recipients from the header; -i keeps a line that is a single dot from ending the message.
+_SENDMAIL = ("sendmail", "-t", "-i")
+
+
+@define
+class PostfixMailer:
+    """Hands notifications to Postfix, which queues and delivers them like any other mail of the host."""
+
+    stack: Stack
+
+    def send(self, notice: Notice) -> None:
+        """Hand ``notice`` to `sendmail`; raises `CommandFailed` where that does not take it."""
+        self.stack.run(MAIL_CONTAINER, _SENDMAIL, stdin=_message(notice))
+
+
+def _message(notice: Notice) -> bytes:
+    message = EmailMessage(policy=_POLICY)
+    message["To"] = notice.to
+    message["Subject"] = notice.subject
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(notice.body.encode("utf-8", "backslashreplace").decode())
+    return message.as_bytes()

@@ -1,0 +1,65 @@
+"""The composition root: the only place where the real adapters are named."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+
+from hermes_backup_core.adapters.clock import SystemClock
+from hermes_backup_core.adapters.compose import ComposeStack
+from hermes_backup_core.adapters.files import HostFiles
+from hermes_backup_core.adapters.gnu_tar import GnuTar
+from hermes_backup_core.adapters.state import STATE_FOLDER, RunState
+from hermes_backup_core.backup.job import BackupJob
+from hermes_backup_core.backup.recovery import Recovery
+from hermes_backup_core.backup.survey import Survey
+from hermes_backup_core.ports import Clock, Files, Mailer, Reporter
+from hermes_backup_core.services.console import Console
+from hermes_backup_core.services.ldap import Directory
+from hermes_backup_core.services.mariadb import MariaDB
+from hermes_backup_core.services.nextcloud import Nextcloud
+from hermes_backup_core.services.postfix import PostfixMailer
+
+
+def host_files() -> Files:
+    """Return the file systems of this machine."""
+    return HostFiles()
+
+
+def host_clock() -> Clock:
+    """Return the clock of this machine."""
+    return SystemClock()
+
+
+def run_state(root: str, environ: Mapping[str, str]) -> RunState:
+    """Return the lock and the journal of the install root ``root``."""
+    return RunState.of(root, environ.get("HERMES_BACKUP_STATE") or STATE_FOLDER)
+
+
+def mailer(root: str, environ: Mapping[str, str]) -> Mailer:
+    """Return what sends notifications."""
+    return PostfixMailer(ComposeStack(root, environ, SystemClock()))
+
+
+def backup_job(root: str, environ: Mapping[str, str], reporter: Reporter) -> BackupJob:
+    """Return what makes backups of the install root ``root``; raises `Refused` where its `.env` is not fit."""
+    clock, files = SystemClock(), HostFiles()
+    stack = ComposeStack(root, environ, clock)
+    survey = Survey(
+        root=root,
+        hostname=socket.gethostname(),
+        stack=stack,
+        files=files,
+        database=MariaDB(stack),
+        directory=Directory(stack),
+    )
+    return BackupJob(
+        survey=survey,
+        recovery=Recovery(stack, Nextcloud(stack), files, clock),
+        console=Console(stack, clock),
+        tiers=GnuTar(),
+        files=files,
+        clock=clock,
+        journal=run_state(root, environ),
+        reporter=reporter,
+    )

@@ -1,0 +1,1 @@
+"""What a seeded miniature holds: everything that must survive a round trip."""

@@ -1,0 +1,2 @@
+#!/bin/bash
+echo "system_rehost.sh of the field"
