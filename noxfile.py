@@ -59,10 +59,15 @@ def lock(session: nox.Session) -> None:
     The locks serve all Pythons, and name no index: whoever installs has one of their own.
     """
     session.install("uv")
-    compile_lock = (
-        "uv pip compile --universal --python-version 3.10 --generate-hashes --no-emit-index-url"
-        " --no-emit-find-links --no-annotate --no-header --quiet pyproject.toml"
-    ).split()
-    session.run(*compile_lock, "-o", "requirements.lock", *session.posargs)
+    options = ["--universal", "--python-version=3.10", "--generate-hashes", "--quiet"]
+    options += [
+        "--no-emit-index-url",
+        "--no-emit-find-links",
+        "--no-annotate",
+        "--no-header",
+        *session.posargs,
+    ]
+    compiled = ["uv", "pip", "compile", *options, "pyproject.toml"]
+    session.run(*compiled, "--output-file", "requirements.lock")
     # The tests run with the very releases that a host gets.
-    session.run(*compile_lock, "--extra", "dev", "-c", "requirements.lock", "-o", DEV_LOCK, *session.posargs)
+    session.run(*compiled, "--extra=dev", "--constraints=requirements.lock", f"--output-file={DEV_LOCK}")

@@ -96,9 +96,7 @@ class Files(Protocol):
 class TierSource(Protocol):
     """What reads a tier as one tar stream."""
 
-    def pack(
-        self, selection: TierSelection, write: Callable[[bytes], object], *, tag: str
-    ) -> PackReport:
+    def pack(self, selection: TierSelection, write: Callable[[bytes], object], *, tag: str) -> PackReport:
         """Hand the tar stream of ``selection`` to ``write``; leave out any folder that holds a file ``tag``."""
         ...
 
@@ -161,5 +159,3 @@ class Reporter(Protocol):
     def progress(self, task: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
         """Show a long step of ``total`` bytes while the context lasts; call what it gives with bytes done so far."""
         ...
-
-

@@ -16,7 +16,7 @@ DEPENDENCIES = ("attrs", "cattrs", "docker", "dotenv", "isal", "plumbum", "rich"
 
 
 def enter() -> None:
-    """Make the library importable, in the checkout's own environment where this Python lacks what it needs."""
+    """Make the library importable; in the checkout's own environment where this Python lacks what it needs."""
     if not python_serves():
         become_own_python()
     sys.path.insert(0, str(CHECKOUT))
@@ -25,7 +25,7 @@ def enter() -> None:
 def called_as() -> str:
     """The path by which the operator called the script, links unresolved.
 
-    A launcher hands it on in the environment, from where it is taken: it means nothing to the programs we start.
+    A launcher hands it on in the environment; taken out of there, since it says nothing to the programs we start.
     """
     return os.environ.pop("HERMES_BACKUP_CALLED_AS", "") or sys.argv[0]
 

@@ -126,7 +126,8 @@ def _patience(container: Container) -> int:
 
 def _project(config: dict[str, Any]) -> ComposeProject:
     devices = {
-        name: (volume.get("driver_opts") or {}).get("device", "") for name, volume in (config.get("volumes") or {}).items()
+        name: (volume.get("driver_opts") or {}).get("device", "")
+        for name, volume in (config.get("volumes") or {}).items()
     }
     return ComposeProject(
         name=config["name"], volumes={name: device for name, device in devices.items() if device.startswith("/")}

@@ -98,7 +98,7 @@ class HostFiles:
         return None
 
     def create(self, path: str) -> BinaryIO:
-        """Create ``path``, exclusively and with mode 0600; raises `OutputUnusable` where it cannot seek or read back."""
+        """Create ``path``, exclusively, with mode 0600; raises `OutputUnusable` where it cannot be read back."""
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             file = cast("BinaryIO", os.fdopen(os.open(path, flags, 0o600), "w+b", buffering=0))

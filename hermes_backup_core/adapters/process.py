@@ -57,9 +57,7 @@ class Door:
             command = local[argv[0]]
         except CommandNotFound as err:
             raise CommandFailed(tuple(argv), _NOT_FOUND, f"there is no program {argv[0]}; install it") from err
-        process = command.popen(
-            argv[1:], cwd=self.folder, env=dict(self.environ), start_new_session=True, **pipes
-        )
+        process = command.popen(argv[1:], cwd=self.folder, env=dict(self.environ), start_new_session=True, **pipes)
         try:
             yield process
         finally:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Protocol, final
 
+from attrs import frozen
 from isal import isal_zlib
 
 # Chosen with `python -m tests.bench levels` (ratios of the size that `gzip -6` makes, one core):
@@ -60,16 +64,20 @@ class GzipStream:
         threads = threads or min(usable_cores(), MOST_THREADS)
         self._sink = sink
         self._level = level
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gzip")
+        self._deflaters = _Deflaters(threads)
         self._most_in_flight = threads + 2
-        self._in_flight: deque[Future[tuple[bytes, int, int]]] = deque()
+        self._in_flight: deque[Future[_Deflated]] = deque()
         self._chunks: list[memoryview] = []
         self._pending = 0
         self._window = b""
         self._crc = 0
         self.bytes_in = 0
         self.bytes_out = 0
-        self._emit(_HEADER)
+        try:
+            self._emit(_HEADER)
+        except BaseException:
+            self.stop()
+            raise
 
     def write(self, data: Data, /) -> int:
         """Take all of ``data``; waits while the cores are behind. Returns its length."""
@@ -91,7 +99,7 @@ class GzipStream:
 
     def stop(self) -> None:
         """Stop the threads and write nothing more; the member stays as it is."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._deflaters.stop()
         self._in_flight.clear()
         self._chunks.clear()
 
@@ -119,31 +127,88 @@ class GzipStream:
         while len(self._in_flight) >= self._most_in_flight:
             self._emit_oldest()
         chunks, self._chunks, self._pending = self._chunks, [], 0
-        self._in_flight.append(self._pool.submit(_deflate, chunks, self._window, self._level))
+        self._in_flight.append(self._deflaters.submit(_Block(chunks, self._window, self._level)))
         self._window = _end_of(chunks, self._window)
 
     def _emit_oldest(self) -> None:
-        deflated, crc, size = self._in_flight.popleft().result()
-        self._crc = isal_zlib.crc32_combine(self._crc, crc, size)
-        self._emit(deflated)
+        block = self._in_flight.popleft().result()
+        self._crc = isal_zlib.crc32_combine(self._crc, block.crc, block.size)
+        self._emit(block.data)
 
     def _emit(self, data: bytes) -> None:
         self._sink.write(data)
         self.bytes_out += len(data)
 
 
-def _deflate(chunks: Sequence[Data], window: bytes, level: int) -> tuple[bytes, int, int]:
-    """Return deflate blocks that end on a whole byte, the CRC of what they hold, and its size."""
-    if len(chunks) > _MANY_CHUNKS:
-        chunks = [b"".join(chunks)]
-    deflater = isal_zlib.compressobj(level, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS, zdict=window)
-    crc = 0
-    pieces = []
-    for chunk in chunks:
-        pieces.append(deflater.compress(chunk))
-        crc = isal_zlib.crc32(chunk, crc)
-    pieces.append(deflater.flush(isal_zlib.Z_SYNC_FLUSH))
-    return b"".join(pieces), crc, sum(map(len, chunks))
+@frozen
+class _Block:
+    """What one thread deflates at a time: chunks in a row, and what comes right before them."""
+
+    chunks: Sequence[Data]
+    window: bytes
+    level: int
+
+    def deflate(self) -> _Deflated:
+        chunks = self.chunks if len(self.chunks) <= _MANY_CHUNKS else [b"".join(self.chunks)]
+        deflater = isal_zlib.compressobj(
+            self.level, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS, zdict=self.window
+        )
+        pieces, crc = [], 0
+        for chunk in chunks:
+            pieces.append(deflater.compress(chunk))
+            crc = isal_zlib.crc32(chunk, crc)
+        pieces.append(deflater.flush(isal_zlib.Z_SYNC_FLUSH))
+        return _Deflated(b"".join(pieces), crc, sum(map(len, chunks)))
+
+
+@frozen
+class _Deflated:
+    """A block as deflate data that ends on a whole byte, with the CRC and the size of what it holds."""
+
+    data: bytes
+    crc: int
+    size: int
+
+
+class _Deflaters:
+    """Threads that deflate blocks. (An executor may lose a thread that a signal's exception strikes.)"""
+
+    def __init__(self, count: int) -> None:
+        self._jobs: SimpleQueue[tuple[_Block, Future[_Deflated]] | None] = SimpleQueue()
+        self._stopped = False
+        self._threads = [
+            threading.Thread(target=self._work, name=f"gzip-{number}", daemon=True) for number in range(count)
+        ]
+        try:
+            for thread in self._threads:
+                thread.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def submit(self, block: _Block) -> Future[_Deflated]:
+        future: Future[_Deflated] = Future()
+        self._jobs.put((block, future))
+        return future
+
+    def stop(self) -> None:
+        """End the threads; blocks that none has begun are dropped."""
+        self._stopped = True
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            with contextlib.suppress(RuntimeError):  # it was never started
+                thread.join()
+
+    def _work(self) -> None:
+        while job := self._jobs.get():
+            if self._stopped:
+                continue
+            block, future = job
+            try:
+                future.set_result(block.deflate())
+            except BaseException as err:  # noqa: BLE001 - raised again where the result is asked for
+                future.set_exception(err)
 
 
 def _end_of(chunks: Sequence[Data], before: bytes) -> bytes:

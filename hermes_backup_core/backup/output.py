@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from hermes_backup_core.archive.outer import MemberSink, OuterTar
 from hermes_backup_core.domain.errors import NoRoom

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-
-
 from attrs import evolve, frozen
 
 from hermes_backup_core.domain.errors import HermesBackupError
@@ -113,7 +111,7 @@ class Recovery:
                 return self.nextcloud.end_maintenance()
             except HermesBackupError as err:
                 if self.clock.monotonic() >= deadline:
-                    raise StillInMaintenance() from err
+                    raise StillInMaintenance from err
                 self.clock.sleep(_LOOK_EVERY)
 
 

@@ -118,7 +118,8 @@ class BackupRun:
             self._dumps = self._dumps_open.enter_context(self._databases_archive())
         for tries_left in reversed(range(_DUMP_TRIES)):
             try:
-                return self._dump_once(self._dumps, database)
+                self._dump_once(self._dumps, database)
+                return
             except SnapshotBroken as err:
                 if not tries_left:
                     raise

@@ -96,9 +96,7 @@ class Survey:
         problem = problem or self.files.output_problem(path)
         if problem:
             return OutputFacts(path, self.files.resolve(path), problem, Room(0, None), frozenset())
-        return OutputFacts(
-            path, self.files.resolve(path), None, self.files.room(path), self.files.names(path)
-        )
+        return OutputFacts(path, self.files.resolve(path), None, self.files.room(path), self.files.names(path))
 
     def _tier(self, tier: Tier, resolved: Topology, project: ComposeProject, output: OutputFacts) -> TierFacts:
         path = resolved.path(tier)
@@ -122,7 +120,7 @@ class Survey:
         )
 
     def _missing(self, tier: Tier, resolved: Topology, devices: tuple[str, ...]) -> Iterator[str]:
-        """Yield the folders of ``tier`` that a volume is bound to, or that the tier must have, and that are not there."""
+        """Yield the folders that a volume of ``tier`` is bound to, or that the tier is, and that are not there."""
         needed = {device for device in devices if resolved.owner(device) is tier}
         needed |= set(resolved.folders(tier)[:1])
         yield from sorted(folder for folder in needed if not self.files.is_folder(folder))
@@ -184,6 +182,4 @@ def _manifest_or_none(path: str) -> Manifest | None:
 
 def _ratios(manifest: Manifest) -> dict[Tier, float]:
     entries = {tier: manifest.archives[tier.member] for tier in manifest.scope.tiers}
-    return {
-        tier: entry.size_bytes / entry.content_bytes for tier, entry in entries.items() if entry.content_bytes
-    }
+    return {tier: entry.size_bytes / entry.content_bytes for tier, entry in entries.items() if entry.content_bytes}

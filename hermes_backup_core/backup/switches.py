@@ -101,7 +101,9 @@ class Switches:
             self._keep(evolve(self.record, maintenance=True))
             self.nextcloud.begin_maintenance()
         except CommandFailed as err:
-            self.reporter.warn(f"occ cannot switch Nextcloud's maintenance mode on, so its files are packed live: {err}")
+            self.reporter.warn(
+                f"occ cannot switch Nextcloud's maintenance mode on, so its files are packed live: {err}"
+            )
             return False
         self.reporter.info("Nextcloud is in maintenance mode")
         return True

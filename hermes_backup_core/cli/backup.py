@@ -85,7 +85,7 @@ class BackupCommand:
                 return self._end(_SIGNALLED + err.number, str(err))
             except (HermesBackupError, OSError) as err:
                 return self._end(_FAILED, str(err))
-            except Exception as err:
+            except Exception as err:  # noqa: BLE001 - a fault of ours must be told and mailed like any failure
                 self.log.only_file(traceback.format_exc())
                 return self._end(_FAILED, f"a fault of this tool, please report it with its log: {err!r}")
 
@@ -143,7 +143,9 @@ class BackupCommand:
         except PermissionError:
             return  # only root may look, and a dry run needs no root
         if leftovers:
-            self.log.warn(f"the run of pid {leftovers.pid} ({leftovers.since}) was killed; a live run puts that right first")
+            self.log.warn(
+                f"the run of pid {leftovers.pid} ({leftovers.since}) was killed; a live run puts that right first"
+            )
 
     def _confirmed(self) -> bool:
         if self.options.assume_yes:

@@ -37,7 +37,7 @@ class Signals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _raise(self, number: int, frame: FrameType | None) -> None:
+    def _raise(self, number: int, _frame: FrameType | None) -> None:
         if not self._deaf:
             self._deaf = True
             raise Ended(signal.Signals(number).name, number)

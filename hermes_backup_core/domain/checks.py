@@ -51,15 +51,15 @@ def check_backup(
     refusals = (
         *facts.resolved.conflicts(),
         *(reason for tier in facts.tiers for reason in _tier_refusals(tier)),
-        *_output_refusals(request, facts, name),
-        *_room_refusals(facts, estimate(request, facts, ratios or {})),
+        *_output_refusals(facts, name),
+        *_room_refusals(facts, estimate(facts, ratios or {})),
         *_service_refusals(request, facts),
         *_database_refusals(request, facts),
     )
     return Verdict(refusals, (*facts.warnings, *_warnings(request, facts)))
 
 
-def estimate(request: BackupRequest, facts: HostFacts, ratios: Mapping[Tier, float]) -> int:
+def estimate(facts: HostFacts, ratios: Mapping[Tier, float]) -> int:
     """Return about how many bytes the backup will take."""
     tiers = sum(found.size.bytes * ratios.get(found.tier, _USUAL_RATIO[found.tier]) for found in facts.tiers)
     dumps = sum((facts.databases or {}).get(database, 0) for database in DATABASES) * _USUAL_DUMP_RATIO
@@ -87,7 +87,7 @@ def _tier_refusals(found: TierFacts) -> Iterator[str]:
         yield f"{_label(found)} lacks {folders}, which Compose's volumes need: is its disk mounted?"
 
 
-def _output_refusals(request: BackupRequest, facts: HostFacts, name: BackupName) -> Iterator[str]:
+def _output_refusals(facts: HostFacts, name: BackupName) -> Iterator[str]:
     output = facts.output
     if output.problem:
         yield f"-P {shown(output.path)} {output.problem}"
@@ -165,6 +165,4 @@ def _warnings(request: BackupRequest, facts: HostFacts) -> Iterator[str]:
 
 
 def _wants_maintenance(request: BackupRequest) -> bool:
-    return (
-        request.mode is Mode.HOT and request.nextcloud_maintenance and Tier.NEXTCLOUD in request.scope.tiers
-    )
+    return request.mode is Mode.HOT and request.nextcloud_maintenance and Tier.NEXTCLOUD in request.scope.tiers

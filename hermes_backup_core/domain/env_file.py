@@ -174,9 +174,7 @@ def _referred(reference: re.Match[str], known: Mapping[str, str]) -> str:
     if reference["named"]:
         return known.get(reference["named"], "")
     if not reference["braced"]:
-        raise ValueError(
-            "${ begins no reference; write ${NAME} or ${NAME:-default}, and $$ for a plain dollar"
-        )
+        raise ValueError("${ begins no reference; write ${NAME} or ${NAME:-default}, and $$ for a plain dollar")
     inside, rest = _cut_at_closing_brace(reference[0])
     return _expanded(inside, known) + _filled_in(rest, known)
 

@@ -61,10 +61,7 @@ class DirectoryExportFailed(HermesBackupError):
     reason: str
 
     def __str__(self) -> str:
-        return (
-            f"the LDAP export failed: {self.reason}. "
-            "Look at `docker logs hermes_ldap`, then run the backup again."
-        )
+        return f"the LDAP export failed: {self.reason}. Look at `docker logs hermes_ldap`, then run the backup again."
 
 
 @frozen

@@ -9,11 +9,11 @@ def size(count: float) -> str:
     """Return ``count`` bytes as ``41.2 GiB``."""
     if count < 1024:
         return f"{count:.0f} B"
-    for unit in _UNITS:
+    for unit in _UNITS[:-1]:
         count /= 1024
         if count < 1024:
-            break
-    return f"{count:.1f} {unit}"
+            return f"{count:.1f} {unit}"
+    return f"{count / 1024:.1f} {_UNITS[-1]}"
 
 
 def duration(seconds: float) -> str:

@@ -152,7 +152,7 @@ def _structured(content: Any) -> Manifest:
     if not isinstance(content, dict):
         raise ManifestError("it is not a JSON object")
     version = str(content.get("manifest_version", ""))
-    if version.split(".")[0] != MANIFEST_VERSION.split(".")[0]:
+    if version.split(".", maxsplit=1)[0] != MANIFEST_VERSION.split(".", maxsplit=1)[0]:
         raise ManifestError(f"its version is {version or 'not given'}, and this tool reads {MANIFEST_VERSION}")
     manifest = _CONVERTER.structure(content, Manifest)
     _check_members(manifest)
@@ -220,6 +220,4 @@ def _block(content: dict[str, Any]) -> str:
 
 
 def _entries(archives: dict[str, ArchiveEntry]) -> dict[str, dict[str, Any]]:
-    return {
-        name: attrs.asdict(entry, filter=lambda _, value: value is not None) for name, entry in archives.items()
-    }
+    return {name: attrs.asdict(entry, filter=lambda _, value: value is not None) for name, entry in archives.items()}

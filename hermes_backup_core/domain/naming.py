@@ -51,7 +51,7 @@ class BackupName:
         if match is None or match["scope"] not in {scope.value for scope in Scope}:
             return None
         try:
-            datetime.strptime(match["stamp"], _TIMESTAMP)
+            _moment(match["stamp"])
         except ValueError:
             return None
         return cls(Scope(match["scope"]), match["build"], match["stamp"])
@@ -59,7 +59,7 @@ class BackupName:
     @property
     def moment(self) -> datetime:
         """When the backup began, in UTC."""
-        return datetime.strptime(self.stamp, _TIMESTAMP).replace(tzinfo=timezone.utc)
+        return _moment(self.stamp)
 
     @property
     def stem(self) -> str:
@@ -80,3 +80,7 @@ class BackupName:
     def log(self) -> str:
         """The name of the log beside the backup."""
         return f"{self.stem}.log"
+
+
+def _moment(stamp: str) -> datetime:
+    return datetime.strptime(stamp, _TIMESTAMP).replace(tzinfo=timezone.utc)

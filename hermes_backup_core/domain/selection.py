@@ -24,9 +24,7 @@ class TierSelection:
     def holds(self, path: str) -> bool:
         """Whether the absolute, normalised ``path`` would be packed: the nearest folder above it decides."""
         nearest = [(folder, True) for folder in self.folders] + [(folder, False) for folder in self.left_out]
-        above = [
-            (len(folder), packed) for folder, packed in nearest if is_within(path, join(self.root, folder))
-        ]
+        above = [(len(folder), packed) for folder, packed in nearest if is_within(path, join(self.root, folder))]
         return max(above, default=(0, False))[1]
 
 

@@ -32,8 +32,11 @@ _NEVER_BACKED_UP = {
 
 # A restore swaps what lies directly below a tier's path, so these can never be one themselves …
 _SYSTEM_FOLDERS = frozenset(
-    "/ /bin /boot /dev /etc /home /lib /lib32 /lib64 /libx32 /lost+found /opt /proc /root /run /sbin /sys /tmp "
-    "/usr /var /var/cache /var/lib /var/lib/docker /var/log /var/run /var/spool /var/tmp".split()
+    {
+        *("/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/libx32", "/lost+found"),
+        *("/opt", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var"),  # noqa: S108 - refused
+        *("/var/cache", "/var/lib", "/var/lib/docker", "/var/log", "/var/run", "/var/spool", "/var/tmp"),  # noqa: S108
+    }
 )
 # … and nothing below these can.
 _SYSTEM_TREES = ("/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/proc", "/sbin", "/sys", "/usr")

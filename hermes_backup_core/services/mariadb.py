@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from attrs import define, field, frozen
 
@@ -100,9 +100,8 @@ class MariaDB:
 
     def tables(self, database: str) -> frozenset[str]:
         """Return the names of the tables, views and sequences of ``database``."""
-        rows = self.query(
-            f"SELECT table_name FROM information_schema.tables WHERE table_schema = {_quoted(database)}"
-        )
+        schema = _quoted(database)
+        rows = self.query(f"SELECT table_name FROM information_schema.tables WHERE table_schema = {schema}")  # noqa: S608
         return frozenset(row[0] for row in rows)
 
     def dump(self, database: str, write: Callable[[bytes], object]) -> None:

@@ -97,6 +97,8 @@ def make_mail_tree(root: Path, size: TreeSize | None = None, *, seed: int = 1) -
     for number in range(size.files):
         folder = root / "dovecot" / "example.com" / f"user{number % FOLDERS:03d}" / "mailboxes" / "INBOX"
         folder.mkdir(parents=True, exist_ok=True)
-        is_large = number % (size.files // LARGE_FILES) == 0 and number // (size.files // LARGE_FILES) < LARGE_FILES
+        is_large = (
+            number % (size.files // LARGE_FILES) == 0 and number // (size.files // LARGE_FILES) < LARGE_FILES
+        )
         wanted = large if is_large else int(small * sizes.expovariate(1.0)) + 300
         (folder / f"u.{number}").write_bytes(author.message(number, wanted))

@@ -22,7 +22,7 @@ class Maker(Protocol):
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    """The engine with its image, held until the session's end; a demo that is up makes room and comes back."""
+    """The engine with its image, ours until the session's end; what is up makes room and comes back."""
     with exclusive():
         started = ensure_engine()
         ensure_image(started)

@@ -1,4 +1,4 @@
-"""The miniature is what it says it is: real servers that answer, in every layout, and an engine of its own."""
+"""The miniature is what it says it is: real servers that answer in every layout, and an engine of its own."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ def test_every_server_answers_in_every_layout(miniature: Maker, layout: str) -> 
     before = hermes.mailbox("u2@example.com")
     hermes.deliver(3, to="u2@example.com")
     assert len(hermes.mailbox("u2@example.com")) == len(before) + 3
-    hermes.exec(
-        "hermes_postfix_dkim", "sendmail", "-t", "-i", data=b"To: admin@example.net\nSubject: x\n\n.\nend\n"
-    )
+    hermes.exec("hermes_postfix_dkim", "sendmail", "-t", "-i", data=b"To: admin@example.net\nSubject: x\n\n.\nend\n")
     (mail,) = hermes.received_mail(at_least=1)
     assert mail.endswith(b"\n\n.\nend\n")
 
@@ -92,9 +90,7 @@ def test_root_needs_its_password_only_where_it_has_one(miniature: Maker, root_pa
 def test_the_databases_hold_every_kind_of_object(miniature: Maker) -> None:
     hermes = miniature()
 
-    kinds = (
-        "SELECT DISTINCT table_type FROM information_schema.tables WHERE table_schema = 'hermes' ORDER BY 1"
-    )
+    kinds = "SELECT DISTINCT table_type FROM information_schema.tables WHERE table_schema = 'hermes' ORDER BY 1"
     assert hermes.sql(kinds).split("\n")[:-1] == ["BASE TABLE", "SEQUENCE", "VIEW"]
     for table, least in (("triggers", 2), ("routines", 2), ("events", 1)):
         column = {"triggers": "trigger_schema", "routines": "routine_schema", "events": "event_schema"}[table]
@@ -104,10 +100,7 @@ def test_the_databases_hold_every_kind_of_object(miniature: Maker) -> None:
     assert {name: hermes.sql(tables.format(name)) == "0\n" for name in DATABASES} == {
         name: name == EMPTY_DATABASE for name in DATABASES
     }
-    assert (
-        hermes.sql("SELECT HEX(word) FROM words WHERE id = 2", "hermes")
-        == "😀 𝄞 𠮷".encode().hex().upper() + "\n"
-    )
+    assert hermes.sql("SELECT HEX(word) FROM words WHERE id = 2", "hermes") == "😀 𝄞 𠮷".encode().hex().upper() + "\n"
 
 
 @pytest.mark.parametrize("layout", ["separate", "single"])
@@ -168,9 +161,7 @@ def other_home(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     engines.remove()
 
 
-def test_an_engine_that_is_stopped_leaves_no_process_no_mount_and_no_folder(
-    other_home: Path, engine: Engine
-) -> None:
+def test_an_engine_that_is_stopped_leaves_no_process_no_mount_and_no_folder(other_home: Path, engine: Engine) -> None:
     second = engines.ensure()
     assert second.answers()
     assert second.socket != engine.socket

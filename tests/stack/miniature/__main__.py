@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.stack.miniature import engine as engines
 from tests.stack.miniature import image
 from tests.stack.miniature.command import MiniatureError, say
+from tests.stack.miniature.debian import require_root
 from tests.stack.miniature.layout import LAYOUTS
 from tests.stack.miniature.miniature import NOTE, Miniature
 
@@ -18,7 +19,7 @@ def main() -> int:
     given = arguments().parse_args()
     base: Path = given.base or engines.home() / "demo"
     try:
-        engines.debian.require_root()
+        require_root()
         with engines.exclusive():
             ACTIONS[given.action](given, base)
     except MiniatureError as err:
@@ -30,18 +31,10 @@ def main() -> int:
 def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.stack.miniature", description=__doc__)
     parser.add_argument("action", choices=tuple(ACTIONS))
-    parser.add_argument(
-        "--base", type=Path, help="where it lies (default: demo/ below HERMES_MINIATURE_HOME)"
-    )
-    parser.add_argument(
-        "--layout", choices=LAYOUTS, default="separate", help="for a new one; default: separate"
-    )
-    parser.add_argument(
-        "--root-password", action="store_true", help="for a new one: MariaDB's root has a password"
-    )
-    parser.add_argument(
-        "--everything", action="store_true", help="with `down`: the engine and the image as well"
-    )
+    parser.add_argument("--base", type=Path, help="where it lies (default: demo/ below HERMES_MINIATURE_HOME)")
+    parser.add_argument("--layout", choices=LAYOUTS, default="separate", help="for a new one; default: separate")
+    parser.add_argument("--root-password", action="store_true", help="for a new one: MariaDB's root has a password")
+    parser.add_argument("--everything", action="store_true", help="with `down`: the engine and the image as well")
     return parser
 
 

@@ -38,8 +38,17 @@ def finished(
     cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a program to its end and return all it had to say, whatever its exit code."""
-    given = {"input": data} if data is not None else {"stdin": subprocess.DEVNULL}
-    return subprocess.run(argv, capture_output=True, env=environ, cwd=cwd, check=False, **given)  # type: ignore[call-overload,no-any-return]
+    process = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL if data is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environ,
+        cwd=cwd,
+    )
+    with process:
+        said, complained = process.communicate(data)
+    return subprocess.CompletedProcess(argv, process.returncode, said, complained)
 
 
 def printable(argv: Sequence[str | Path | bytes]) -> str:

@@ -2,9 +2,9 @@
 
 The containers of a Hermes have fixed names (`hermes_db_server`, ...), and `docker compose` finds a project by
 the name of its folder; in a shared engine the miniature could stop a real Hermes. So it never asks for an
-engine that happens to run: it has its own `containerd` and `dockerd`, with folders, sockets and pid files below
-two folders that are its own, no network (no bridge, no iptables rules), and it is reached by nothing but
-DOCKER_HOST.
+engine that happens to run: it has its own `containerd` and `dockerd`, with folders, sockets and pid files
+below two folders that are its own, without a network (no bridge, no iptables rules), and it is reached by
+nothing but DOCKER_HOST.
 """
 
 from __future__ import annotations
@@ -75,9 +75,7 @@ class Engine:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(FORGOTTEN)}
         return kept | {"DOCKER_HOST": self.host}
 
-    def docker(
-        self, *argv: str | Path, data: bytes | None = None, environ: Mapping[str, str] | None = None
-    ) -> bytes:
+    def docker(self, *argv: str | Path, data: bytes | None = None, environ: Mapping[str, str] | None = None) -> bytes:
         """Run the Docker CLI against this engine and return its stdout."""
         return run(["docker", *argv], data=data, environ=self.environ | dict(environ or {}))
 
@@ -165,7 +163,7 @@ def start_containerd(engine: Engine) -> None:
     config = engine.run / "containerd.toml"
     config.write_text(CONTAINERD_CONFIG.format(home=engine.home, run=engine.run))
     launch(engine, "containerd", ["containerd", "--config", str(config)])
-    wait_for(engine, "containerd", lambda: engine.containerd_socket.exists())
+    wait_for(engine, "containerd", engine.containerd_socket.exists)
 
 
 def start_dockerd(engine: Engine) -> None:
@@ -192,17 +190,9 @@ def launch(engine: Engine, name: str, argv: list[str]) -> None:
     write_pid_then_become = 'echo $$ > "$0.pid"; exec "$@" >> "$0.log" 2>&1'
     place = engine.run / name
     place.with_suffix(".pid").unlink(missing_ok=True)
-    shell = ["setsid", "--fork", "sh", "-c", write_pid_then_become, place, *argv]
-    with Path(os.devnull).open("w") as nowhere:
-        subprocess.run(
-            shell,
-            stdin=subprocess.DEVNULL,
-            stdout=nowhere,
-            stderr=nowhere,
-            env=engine.environ,
-            cwd="/",
-            check=True,
-        )
+    shell = ["setsid", "--fork", "sh", "-c", write_pid_then_become, str(place), *argv]
+    nowhere = subprocess.DEVNULL
+    subprocess.run(shell, stdin=nowhere, stdout=nowhere, stderr=nowhere, env=engine.environ, cwd="/", check=True)
 
 
 def wait_for(engine: Engine, name: str, ready: Callable[[], bool]) -> None:

@@ -1,9 +1,9 @@
 """The image of which all containers of the miniature are made: one image, one role per container.
 
 No registry is asked: `mmdebstrap` makes the root file system from the machine's own package mirror, `docker
-import` takes it in, and a small Dockerfile puts configuration on top. Both layers are kept in the engine under
-keys of what they are made of: the first under that of the list of packages, the second under that of the first
-and of the files in `image/`. A layer is made again when its key changed, and by `remove` of the engine only.
+import` takes it in, and a small Dockerfile puts configuration on top. Both layers are kept in the engine under keys of
+what they are made of: the first under that of the list of packages, the second under that of the first and of
+the files in `image/`. A layer is made again where its key changed.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ VMAIL, WWW_DATA, AMAVIS = 5000, 33, 1001
 FOLDERS = {
     "data": (
         "authelia", "commandbox", "dbase", "dmarc", "dovecot/logs", "dovecot/sieve", "ldap/data", "ldap/logs",
-        "linkguard", "mail_filter/data/clamav", "mail_filter/data/spamassassin", "mail_filter/logs", "nginx/logs",
-        "openarc", "postfix_dkim/logs", "postfix_dkim/queue",
+        "linkguard", "mail_filter/data/clamav", "mail_filter/data/spamassassin", "mail_filter/logs",
+        "nginx/logs", "openarc", "postfix_dkim/logs", "postfix_dkim/queue",
     ),
     "archive": ("amavis",),
     "vmail": ("dovecot",),

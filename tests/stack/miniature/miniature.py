@@ -50,9 +50,7 @@ class Miniature:
         from tests.stack.miniature import installation, template  # they build on this class
 
         where = engine or engines.ensure()
-        made = cls(
-            engine=where, base=base.absolute(), layout=laid_out(layout, base), root_password=root_password
-        )
+        made = cls(engine=where, base=base.absolute(), layout=laid_out(layout, base), root_password=root_password)
         if made.root.exists():
             raise MiniatureError(f"{made.root} exists already: choose another folder, or remove it")
         # Containers whose folders were deleted under them would pass for this one's.
@@ -122,7 +120,11 @@ class Miniature:
         return run(["docker", "compose", *argv], data=data, environ=self.engine.environ, cwd=self.root)
 
     def up(self) -> None:
-        """Bring all services up and wait until each answers; another Hermes in the engine has to make room."""
+        """Bring all services up and wait until each answers; another Hermes in the engine makes room."""
+        with engines.exclusive():
+            self.bring_up()
+
+    def bring_up(self) -> None:
         if project_folders(self.engine) != [self.root]:
             self.engine.clear()
         self.compose("up", "-d", "--quiet-pull")
@@ -185,9 +187,7 @@ class Miniature:
         options = ["-i"] if data is not None else []
         options += ["-u", user] if user else []
         options += ["-e", "MYSQL_PWD"] if password else []
-        return self.engine.docker(
-            "exec", *options, container, *argv, data=data, environ={"MYSQL_PWD": password}
-        )
+        return self.engine.docker("exec", *options, container, *argv, data=data, environ={"MYSQL_PWD": password})
 
     def sql(self, text: str, database: str | None = None) -> str:
         """Run SQL as root and return the rows: a line each, columns parted by tabs, no heading."""

@@ -1,8 +1,9 @@
 """A seeded Hermes that is kept, so that each further one is a copy of its folders and not made anew.
 
 It lies in `<home>/templates/<key>`, with `-root-password` behind it where MariaDB's root has one. The key is
-made of the image's and of the files that say what a Hermes holds (`content/`, `nextcloud/`, `root/`,
-`installation.py`): where one of these changed, a new template is made and the old ones are deleted. A template is a miniature in the layout `separate` whose containers are gone.
+made of the image's key and of the files that say what a Hermes holds (`content/`, `nextcloud/`, `root/`,
+`installation.py`): where one of these changed, a new template is made and the old ones are deleted.
+A template is a miniature in the layout `separate` whose containers are gone.
 """
 
 from __future__ import annotations
@@ -40,9 +41,7 @@ def ensure(engine: Engine, *, root_password: bool) -> Path:
 
 
 def key() -> str:
-    inside = [
-        f for source in SOURCES for f in (PACKAGE / source).rglob("*") if f.suffix != ".pyc" and f.is_file()
-    ]
+    inside = [f for source in SOURCES for f in (PACKAGE / source).rglob("*") if f.suffix != ".pyc" and f.is_file()]
     files = sorted([*inside, PACKAGE / "installation.py"])
     parts = [part for f in files for part in (bytes(f.relative_to(PACKAGE)), f.read_bytes())]
     return image.digest([image.key().encode(), *parts])

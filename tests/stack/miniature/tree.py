@@ -34,7 +34,7 @@ KINDS = {
 
 
 def listing(folder: os.PathLike[str], *, leave_out: Collection[str] = ()) -> dict[bytes, Facts]:
-    """Every name below `folder`, itself as b".", without what lies below the relative paths in `leave_out`."""
+    """Every name below `folder`, itself as b".", without the relative paths in `leave_out` and below."""
     top = os.fsencode(folder)
     names = list(walked(top, b".", {os.fsencode(os.path.normpath(path)) for path in leave_out}))
     twins: dict[tuple[int, int], list[bytes]] = {}

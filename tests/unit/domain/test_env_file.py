@@ -1,4 +1,4 @@
-"""`.env` read by Compose's rules. Every row here was read off `docker compose config`; the stack tests ask it anew."""
+"""`.env` read by Compose's rules. Each row was read off `docker compose config`; the stack tests ask it anew."""
 
 from __future__ import annotations
 

@@ -57,7 +57,8 @@ CREATE TABLE audit (n INT, what VARCHAR(40)) ENGINE=InnoDB;
 CREATE SEQUENCE numbers START WITH 7 INCREMENT BY 3 CACHE 10;
 SELECT NEXTVAL(numbers) INTO @ignored;
 CREATE VIEW v_children AS SELECT c.id, p.name FROM a_child c JOIN z_parent p ON p.id = c.parent;
-CREATE DEFINER = 'hermes'@'%' SQL SECURITY INVOKER VIEW v_a_view_of_a_view AS SELECT id FROM v_children WHERE id < 10;
+CREATE DEFINER = 'hermes'@'%' SQL SECURITY INVOKER VIEW v_a_view_of_a_view AS
+  SELECT id FROM v_children WHERE id < 10;
 DELIMITER //
 CREATE TRIGGER after_insert AFTER INSERT ON z_parent FOR EACH ROW
 BEGIN
@@ -85,7 +86,8 @@ INSERT INTO system_settings (parameter, value) VALUES
     "Syslog": """
 CREATE TABLE SystemEvents (id INT AUTO_INCREMENT PRIMARY KEY, Message TEXT, ReceivedAt DATETIME(6));
 INSERT INTO SystemEvents (Message, ReceivedAt)
-  SELECT CONCAT('connect from host', seq), '2026-01-02 03:04:05.678901' + INTERVAL seq SECOND FROM seq_1_to_2000;
+  SELECT CONCAT('connect from host', seq), '2026-01-02 03:04:05.678901' + INTERVAL seq SECOND
+  FROM seq_1_to_2000;
 """,
 }
 

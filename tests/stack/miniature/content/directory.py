@@ -62,15 +62,13 @@ def entries() -> list[Entry]:
 
 
 def branches() -> list[Entry]:
-    top: Entry = (
-        SUFFIX,
-        [("objectClass", "organization"), ("objectClass", "dcObject"), ("o", "Hermes"), ("dc", "hermes")],
-    )
-    units = [
-        (f"ou={ou},{SUFFIX}", [("objectClass", "organizationalUnit"), ("ou", ou)])
-        for ou in ("users", "groups")
-    ]
-    return [top, *[(dn, [*lines]) for dn, lines in units]]
+    top: Entry = (SUFFIX, [("objectClass", "organization"), ("objectClass", "dcObject")])
+    top[1].extend([("o", "Hermes"), ("dc", "hermes")])
+    return [top, unit("users"), unit("groups")]
+
+
+def unit(name: str) -> Entry:
+    return (f"ou={name},{SUFFIX}", [("objectClass", "organizationalUnit"), ("ou", name)])
 
 
 def user(number: int) -> Entry:
@@ -102,9 +100,7 @@ def difficult_users() -> list[Entry]:
             [("description", "ends with a blank "), ("description", "two\nlines")],
         ),
         person("uid=photo", "photo", "Photo", [("jpegPhoto", bytes(range(256)) * 20)]),
-        person(
-            "uid=colon", "colon", "Colon", [("description", ": begins with a colon"), ("title", "x" * 500)]
-        ),
+        person("uid=colon", "colon", "Colon", [("description", ": begins with a colon"), ("title", "x" * 500)]),
     ]
 
 

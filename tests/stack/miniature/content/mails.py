@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 
-WORDS = "the mail of a small company about orders prices lunch servers and what is to be done until Friday".split()
+WORDS = ("mail", "company", "orders", "prices", "lunch", "servers", "and", "what", "must", "be", "done")
 
 
 def message(*, to: str, size: int) -> bytes:

@@ -94,8 +94,8 @@ def acl(mode: int, uid: int) -> bytes:
     nobody = 0xFFFF_FFFF
     read = stat.S_IROTH
     owner, group, other = mode >> 6 & 7, mode >> 3 & 7, mode & 7
-    entries = ((0x01, owner, nobody), (0x02, read, uid), (0x04, group, nobody), (0x10, group | read, nobody))
-    entries += ((0x20, other, nobody),)
+    entries = [(0x01, owner, nobody), (0x02, read, uid), (0x04, group, nobody)]
+    entries += [(0x10, group | read, nobody), (0x20, other, nobody)]
     return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
 
 
