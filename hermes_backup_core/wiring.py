@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping
 
@@ -13,6 +14,7 @@ from hermes_backup_core.adapters.state import STATE_FOLDER, RunState
 from hermes_backup_core.backup.job import BackupJob
 from hermes_backup_core.backup.recovery import Recovery
 from hermes_backup_core.backup.survey import Survey
+from hermes_backup_core.domain.record import RunRecord
 from hermes_backup_core.ports import Clock, Files, Mailer, Reporter
 from hermes_backup_core.services.console import Console
 from hermes_backup_core.services.ldap import Directory
@@ -26,6 +28,11 @@ def host_files() -> Files:
     return HostFiles()
 
 
+def run_record(command: str) -> RunRecord:
+    """Return what names a run of this process, begun now, to others."""
+    return RunRecord(os.getpid(), command, f"{SystemClock().now().astimezone():%Y-%m-%d %H:%M:%S}")
+
+
 def host_clock() -> Clock:
     """Return the clock of this machine."""
     return SystemClock()
@@ -36,9 +43,9 @@ def run_state(root: str, environ: Mapping[str, str]) -> RunState:
     return RunState.of(root, environ.get("HERMES_BACKUP_STATE") or STATE_FOLDER)
 
 
-def mailer(root: str, environ: Mapping[str, str]) -> Mailer:
-    """Return what sends notifications."""
-    return PostfixMailer(ComposeStack(root, environ, SystemClock()))
+def mailer(environ: Mapping[str, str]) -> Mailer:
+    """Return what sends notifications; it needs no install root, so that a missing one can be told."""
+    return PostfixMailer(ComposeStack("/", environ, SystemClock()))
 
 
 def backup_job(root: str, environ: Mapping[str, str], reporter: Reporter) -> BackupJob:

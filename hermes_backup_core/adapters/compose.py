@@ -81,7 +81,7 @@ class ComposeStack:
         for group in reversed(start_order(containers)):
             for patience, equals in groupby(sorted(group, key=_patience), key=_patience):
                 names = (container.name for container in equals)
-                self._docker("stop", "--time", str(patience), *names, timeout=patience + _STOP_SLACK)
+                self._docker("stop", "-t", str(patience), *names, timeout=patience + _STOP_SLACK)
 
     def start(self, containers: Sequence[Container]) -> None:
         """Start ``containers`` and nothing else, each after those of them that it depends on."""

@@ -136,9 +136,7 @@ class _Packing:
         self.vanished.update({name: None for name, kind in kinds.items() if kind is None})
         return [name for name, kind in kinds.items() if kind is not None and stat.S_ISREG(kind)]
 
-    def report(
-        self, *, changed: Sequence[bytes], torn: Sequence[bytes], missing: tuple[str, ...]
-    ) -> PackReport:
+    def report(self, *, changed: Sequence[bytes], torn: Sequence[bytes], missing: tuple[str, ...]) -> PackReport:
         whole = [name for name in changed if name not in torn and name not in self.vanished]
         return PackReport(
             entries=self.entries,
@@ -159,8 +157,8 @@ class _Packing:
 
     def _tar(self, arguments: Sequence[str], stdin: Any) -> tuple[int, TarMessages]:
         """Run tar, hand on what it writes less its end marker; return its exit code and its messages."""
-        argv0, process = _started(self.program, self.root, arguments, stdin)
-        meter, said = TarMeter(), TarMessages(argv0)
+        process = _started(self.program, self.root, arguments, stdin)
+        meter, said = TarMeter(), TarMessages()
         with _watched(process, said):
             while chunk := os.read(process.stdout.fileno(), PIPE_BYTES):
                 for piece in meter.feed(chunk):
@@ -174,7 +172,7 @@ class _Packing:
         return code, said
 
 
-def _started(program: str, root: str, arguments: Sequence[str], stdin: Any) -> tuple[str, Any]:
+def _started(program: str, root: str, arguments: Sequence[str], stdin: Any) -> Any:
     """Start tar in a session of its own: a Ctrl-C at the terminal must not reach it, only we end it."""
     argv = (*_OPTIONS, f"--directory={root}", *arguments)
     try:
@@ -187,7 +185,7 @@ def _started(program: str, root: str, arguments: Sequence[str], stdin: Any) -> t
     # A kernel may grant less; then there are more and shorter reads.
     with contextlib.suppress(OSError):
         fcntl.fcntl(process.stdout.fileno(), _SET_PIPE_SIZE, PIPE_BYTES)
-    return str(command.executable), process
+    return process
 
 
 @contextlib.contextmanager
@@ -213,12 +211,11 @@ def _listen(stderr: IO[bytes], said: TarMessages) -> None:
 
 def _failure(root: str, code: int, said: TarMessages) -> TierUnreadable:
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    lines = [*(f"{shown(name)}: gone" for name in said.gone), *said.remarks][-5:]
+    lines = [*(f"{shown(name)}: No such file or directory" for name in said.gone), *said.remarks][-5:]
     words = "; ".join(lines) or "it gave no reason"
     return TierUnreadable(
         root,
-        f"tar ended with {how}: {words}. Put that right (a failing disk shows in `dmesg`), "
-        "then run the backup again.",
+        f"tar ended with {how}: {words}. Put that right (a failing disk shows in `dmesg`), then run the backup again.",
     )
 
 

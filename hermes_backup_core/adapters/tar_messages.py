@@ -6,6 +6,7 @@ import re
 
 MOST_REMARKS = 100
 
+_PREFIX = re.compile(rb"\A[^:]*tar: ")
 _ESCAPED = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
 _CONTROLS = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
 _CHANGED = re.compile(rb": (?:file changed as we read it|File shrank by \d+ bytes?; padding with zeros)$")
@@ -24,8 +25,7 @@ class TarMessages:
     `remarks` are the other lines, the last `MOST_REMARKS` of them. Names are kept once, in order.
     """
 
-    def __init__(self, program: str) -> None:
-        self._prefix = program.encode() + b": "
+    def __init__(self) -> None:
         self.changed: dict[bytes, None] = {}
         self.removed: dict[bytes, None] = {}
         self.gone: dict[bytes, None] = {}
@@ -40,7 +40,7 @@ class TarMessages:
 
     def take(self, line: bytes) -> None:
         """Sort one line."""
-        text = line.rstrip(b"\n").removeprefix(self._prefix)
+        text = _PREFIX.sub(b"", line.rstrip(b"\n"), count=1)
         for pattern, names in self._kinds:
             if match := pattern.search(text):
                 names[unquoted(text[: match.start()])] = None

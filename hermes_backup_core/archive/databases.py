@@ -50,9 +50,7 @@ class DatabasesArchive:
     As a context manager it ends the archive, unless the body raised. `mtime` is in seconds since 1970.
     """
 
-    def __init__(
-        self, sink: PatchableSink, *, mtime: int, level: int = TEXT_LEVEL, threads: int | None = None
-    ) -> None:
+    def __init__(self, sink: PatchableSink, *, mtime: int, level: int = TEXT_LEVEL, threads: int | None = None) -> None:
         self._sink = sink
         self._mtime = mtime
         self._level = level

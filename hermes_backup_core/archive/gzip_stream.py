@@ -15,12 +15,12 @@ from typing import Protocol, final
 from attrs import frozen
 from isal import isal_zlib
 
-# Chosen with `python -m tests.bench levels` (ratios of the size that `gzip -6` makes, one core):
-#   level   mail in base64   mail in words   SQL text   MB/s
-#   0       1.36             1.38            1.26       450
-#   1       1.02             1.06            1.11       390
-#   2       1.01             1.04            1.09       360
-#   3       1.00             1.03            1.07       250
+# Chosen with `python -m tests.bench levels`: size as a multiple of what `gzip -6` makes, and speed on one core.
+#   level   mail with attachments   mail in words   SQL text   shared libraries
+#   0       1.34   395 MB/s         1.23            1.25       1.29
+#   1       1.03   370 MB/s         1.08            1.10       1.14
+#   2       1.01   310 MB/s         1.05            1.07       1.13
+#   3       1.01   180 MB/s         1.03            1.06       1.11
 FILES_LEVEL = 2
 """For tiers: the fastest level that stays within 5 % of ``gzip -6`` on mail."""
 TEXT_LEVEL = 2
@@ -150,9 +150,7 @@ class _Block:
 
     def deflate(self) -> _Deflated:
         chunks = self.chunks if len(self.chunks) <= _MANY_CHUNKS else [b"".join(self.chunks)]
-        deflater = isal_zlib.compressobj(
-            self.level, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS, zdict=self.window
-        )
+        deflater = isal_zlib.compressobj(self.level, isal_zlib.DEFLATED, -isal_zlib.MAX_WBITS, zdict=self.window)
         pieces, crc = [], 0
         for chunk in chunks:
             pieces.append(deflater.compress(chunk))

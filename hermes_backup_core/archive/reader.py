@@ -86,7 +86,7 @@ class BackupReader:
         return io.BufferedReader(_Slice(self._file.fileno(), member.offset, member.size_bytes), _READ_BYTES)
 
     def digest(self, name: str, progress: Callable[[int], object] | None = None) -> str:
-        """Return the SHA-256 of the member `name`, in hexadecimal; `progress` is told of bytes as they come."""
+        """Return the SHA-256 of the member `name`, in hexadecimal; `progress` is told of bytes read."""
         digest = hashlib.sha256()
         with self.open_member(name) as file:
             while data := file.read(_READ_BYTES):
@@ -113,9 +113,7 @@ class BackupReader:
         if not beginning:
             raise NotABackup(self._path, "it is empty")
         if beginning.startswith(b"\x1f\x8b"):
-            raise NotABackup(
-                self._path, "it is compressed, and a backup is a plain tar of compressed members"
-            )
+            raise NotABackup(self._path, "it is compressed, and a backup is a plain tar of compressed members")
         if beginning[257:262] != b"ustar":
             raise NotABackup(self._path, "it is no tar file")
 

@@ -73,7 +73,8 @@ class BackupRun:
                 self._take(self.plan.steps)
                 manifest = self._manifest()
                 name = BackupName.make(manifest.scope, self._build_no, self.plan.name.moment)
-                path = self._output.publish(manifest.render(), name, self.switches.uninterruptible)
+                with self.reporter.progress("bringing the backup to the disk", None):
+                    path = self._output.publish(manifest.render(), name, self.switches.uninterruptible)
             self.switches.partial_is_finished()
         return self._result(path, manifest, self.clock.monotonic() - began)
 

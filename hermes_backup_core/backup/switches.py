@@ -125,7 +125,8 @@ class Switches:
         self.stack_down = self.clock.monotonic() - began
 
     def _start_stack(self) -> None:
-        self.recovery.start(self.record.stopped)
+        with self.reporter.progress("starting", None):
+            self.recovery.start(self.record.stopped)
         self.reporter.info(f"started {_names(self.record.stopped)}")
         self._keep(evolve(self.record, stopped=()))
 
@@ -143,7 +144,8 @@ class Switches:
         """Stop ``containers``; raises `NotStopped` where a database had to be killed."""
         names = tuple(container.name for container in containers)
         self.reporter.info(f"stopping {_names(names)}")
-        self.stack.stop(containers)
+        with self.reporter.progress("stopping", None):
+            self.stack.stop(containers)
         killed = [container for container in self._named(names) if container.exit_code == _KILLED]
         for container in killed:
             if container.name in _DATABASES:

@@ -27,9 +27,8 @@ from hermes_backup_core.domain.naming import BackupName
 from hermes_backup_core.domain.notice import Notice, as_test, failure_notice, success_notice
 from hermes_backup_core.domain.paths import shown
 from hermes_backup_core.domain.plan import BackupPlan, BackupRequest
-from hermes_backup_core.domain.record import RunRecord
 from hermes_backup_core.domain.scope import Scope
-from hermes_backup_core.wiring import backup_job, host_clock, mailer, run_state
+from hermes_backup_core.wiring import backup_job, host_clock, mailer, run_record, run_state
 
 _DONE, _FAILED = 0, 1
 _SIGNALLED = 128
@@ -96,7 +95,7 @@ class BackupCommand:
         if not self.options.assume_yes and not sys.stdin.isatty():
             raise NotAllowed("there is no terminal to ask at: add --yes to run unattended")
         root = find_install_root(self.environ, self.called_as)
-        record = RunRecord(os.getpid(), self.command, f"{self.began.astimezone():%Y-%m-%d %H:%M:%S}")
+        record = run_record(self.command)
         with run_state(root, self.environ).locked(record):
             job = backup_job(root, self.environ, ProgressLog(self.log))
             if leftovers := job.leftovers():
@@ -212,7 +211,7 @@ class BackupCommand:
     def _send(self, notice: Notice) -> bool:
         """Send ``notice``; a mail that cannot go is a warning, whatever it was about."""
         try:
-            mailer(self.environ.get("HERMES_ROOT", "/"), self.environ).send(notice)
+            mailer(self.environ).send(notice)
         except (HermesBackupError, OSError) as err:
             self.log.warn(f"the mail to {notice.to} could not be sent: {err}")
             return False

@@ -28,8 +28,7 @@ class Author:
         self._random = random.Random(seed)
         letters = "eeeeetttaaaooiinnsshhrrdlucmfwypvbgk"
         self._words = [
-            "".join(self._random.choice(letters) for _ in range(self._random.randint(2, 11)))
-            for _ in range(WORDS)
+            "".join(self._random.choice(letters) for _ in range(self._random.randint(2, 11))) for _ in range(WORDS)
         ]
         self._weights = [1.0 / (rank + 3) for rank in range(WORDS)]
 
@@ -53,9 +52,9 @@ class Author:
         sender, receiver = make.choice(self._words), make.choice(self._words)
         lines = [
             f"Return-Path: <{sender}@example.org>",
-            f"Received: from mx{make.randint(1, 40)}.example.org (mx.example.org [192.0.2.{make.randint(1, 250)}])",
+            f"Received: from mx{make.randint(1, 40)}.example.org (mx.example.org [192.0.2.{number % 250}])",
             f"\tby mail.example.com (Postfix) with ESMTPS id {make.getrandbits(44):011X}",
-            f"\tfor <{receiver}@example.com>; Mon, 1 Jun 2026 10:{number % 60:02d}:{number // 60 % 60:02d} +0000 (UTC)",
+            f"\tfor <{receiver}@example.com>; Mon, 1 Jun 2026 10:{number % 60:02d}:{number % 59:02d} +0000 (UTC)",
             f"DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=mail; bh={self._token(33)}=;",
             f"\tb={self._token(64)}",
             f"\t {self._token(64)}",
@@ -97,8 +96,6 @@ def make_mail_tree(root: Path, size: TreeSize | None = None, *, seed: int = 1) -
     for number in range(size.files):
         folder = root / "dovecot" / "example.com" / f"user{number % FOLDERS:03d}" / "mailboxes" / "INBOX"
         folder.mkdir(parents=True, exist_ok=True)
-        is_large = (
-            number % (size.files // LARGE_FILES) == 0 and number // (size.files // LARGE_FILES) < LARGE_FILES
-        )
+        is_large = number % (size.files // LARGE_FILES) == 0 and number // (size.files // LARGE_FILES) < LARGE_FILES
         wanted = large if is_large else int(small * sizes.expovariate(1.0)) + 300
         (folder / f"u.{number}").write_bytes(author.message(number, wanted))

@@ -35,9 +35,7 @@ def _inserts(author: Author, make: random.Random) -> Iterator[bytes]:
         rows = []
         for _ in range(400):
             number += 1
-            stamp = (
-                f"2026-06-{make.randint(1, 30):02d} {make.randint(0, 23):02d}:{make.randint(0, 59):02d}:07"
-            )
+            stamp = f"2026-06-{make.randint(1, 30):02d} {make.randint(0, 23):02d}:{make.randint(0, 59):02d}:07"
             rows.append(
                 f"({number},'{stamp}','{author.word()}@{author.word()}.example.org',{make.randint(0, 1)},"
                 f"{make.random() * 20:.3f},'{make.getrandbits(48):012X}','{author.words(8)}',NULL,"

@@ -142,7 +142,8 @@ def remove() -> None:
         shutil.rmtree(os.fsencode(engine.home / name), ignore_errors=True)
     with contextlib.suppress(OSError):
         engine.home.rmdir()
-    lock_path(engine, "starting").unlink(missing_ok=True)
+    for name in ("starting", "in-use"):
+        lock_path(engine, name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

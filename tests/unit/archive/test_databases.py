@@ -18,9 +18,7 @@ from tests.unit.archive.judge import FullDisk, gzip_test, gzip_threads, tar
 MTIME = 1_780_000_000
 NAMES = st.text("abcdefghijklmnopqrstuvwxyzS_", min_size=1, max_size=30)
 SIZES = st.sampled_from([0, 1, 511, 512, 513, 10_239, 10_240, 600_000])
-DUMPS = st.lists(
-    st.one_of(st.binary(max_size=200), SIZES.map(lambda size: b"-- text\n" * (size // 8))), max_size=4
-)
+DUMPS = st.lists(st.one_of(st.binary(max_size=200), SIZES.map(lambda size: b"-- text\n" * (size // 8))), max_size=4)
 
 
 @settings(max_examples=30, deadline=None)
