@@ -10,9 +10,10 @@ from typing import Any
 from attrs import define, field
 
 from hermes_backup_core.adapters.process import Door
-from hermes_backup_core.domain.errors import HermesBackupError
+from hermes_backup_core.domain.errors import CommandFailed, HermesBackupError, last_lines
 from hermes_backup_core.domain.host import ComposeProject, Container, Dependency
 from hermes_backup_core.domain.order import start_order
+from hermes_backup_core.domain.paths import shown
 from hermes_backup_core.domain.scope import MOUNT_KEYS
 from hermes_backup_core.ports import Clock
 
@@ -36,6 +37,16 @@ class EngineUnreachable(HermesBackupError):
         )
 
 
+class ComposeUnusable(HermesBackupError):
+    """Compose v2 is not there, or cannot make sense of the install root."""
+
+    def __init__(self, root: str, said: str) -> None:
+        super().__init__(
+            f"Compose cannot read the stack in {shown(root)} ({last_lines(said, 3)}): run `docker compose config` "
+            "there, and mend what it names"
+        )
+
+
 @define
 class ComposeStack:
     """The Compose project whose files lie in ``root``."""
@@ -54,7 +65,10 @@ class ComposeStack:
     def project(self) -> ComposeProject:
         """Return Compose's resolved configuration; asked for once."""
         if self._project is None:
-            output = self._door.run(("docker", "compose", "config", "--format", "json"), timeout=_ANSWER_SECONDS)
+            try:
+                output = self._docker("compose", "config", "--format", "json", timeout=_ANSWER_SECONDS)
+            except CommandFailed as err:
+                raise ComposeUnusable(self.root, err.stderr) from err
             self._project = _project(json.loads(output))
         return self._project
 

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
 from attrs import field, frozen, mutable
-from plumbum import CommandNotFound, local
 
+from hermes_backup_core.adapters.process import Door
 from hermes_backup_core.adapters.tar_messages import TarMessages
 from hermes_backup_core.adapters.tar_walks import Walk, plan_walks, with_other_links
 from hermes_backup_core.archive.tar_stream import TarMeter, end_marker
-from hermes_backup_core.domain.errors import HermesBackupError
+from hermes_backup_core.domain.errors import CommandFailed, HermesBackupError
 from hermes_backup_core.domain.paths import shown
 from hermes_backup_core.domain.selection import PackReport, TierSelection
 
@@ -157,9 +157,10 @@ class _Packing:
 
     def _tar(self, arguments: Sequence[str], stdin: Any) -> tuple[int, TarMessages]:
         """Run tar, hand on what it writes less its end marker; return its exit code and its messages."""
-        process = _started(self.program, self.root, arguments, stdin)
+        argv = (self.program, *_OPTIONS, f"--directory={self.root}", *arguments)
         meter, said = TarMeter(), TarMessages()
-        with _watched(process, said):
+        with _started(argv, self.root, stdin) as process, _heard(process, said):
+            _widen(process.stdout)
             while chunk := os.read(process.stdout.fileno(), PIPE_BYTES):
                 for piece in meter.feed(chunk):
                     self.write(piece)
@@ -172,24 +173,19 @@ class _Packing:
         return code, said
 
 
-def _started(program: str, root: str, arguments: Sequence[str], stdin: Any) -> Any:
-    """Start tar in a session of its own: a Ctrl-C at the terminal must not reach it, only we end it."""
-    argv = (*_OPTIONS, f"--directory={root}", *arguments)
-    try:
-        command = local[program]
-    except CommandNotFound as err:
-        raise TierUnreadable(root, f"{program} is not installed. Install GNU tar 1.34 or newer.") from err
-    process: Any = command[argv].popen(
-        stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_ENVIRONMENT, start_new_session=True
-    )
-    # A kernel may grant less; then there are more and shorter reads.
-    with contextlib.suppress(OSError):
-        fcntl.fcntl(process.stdout.fileno(), _SET_PIPE_SIZE, PIPE_BYTES)
-    return process
+@contextlib.contextmanager
+def _started(argv: tuple[str, ...], root: str, stdin: Any) -> Iterator[Any]:
+    with contextlib.ExitStack() as stack:
+        try:
+            started = Door(_ENVIRONMENT).started(argv, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            process = stack.enter_context(started)
+        except CommandFailed as err:
+            raise TierUnreadable(root, f"{argv[0]} is not installed. Install GNU tar 1.34 or newer.") from err
+        yield process
 
 
 @contextlib.contextmanager
-def _watched(process: Any, said: TarMessages) -> Iterator[None]:
+def _heard(process: Any, said: TarMessages) -> Iterator[None]:
     """Listen to what the process says while the context lasts; afterwards it has ended in any case."""
     listener = threading.Thread(target=_listen, args=(process.stderr, said), name="tar's stderr", daemon=True)
     try:
@@ -198,10 +194,13 @@ def _watched(process: Any, said: TarMessages) -> Iterator[None]:
     finally:
         # A reader has nothing to clean up, so the signal that cannot be put off does no harm.
         process.kill()
-        process.wait()
         listener.join()
-        process.stdout.close()
-        process.stderr.close()
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    # A kernel may grant less; then there are more and shorter reads.
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(pipe.fileno(), _SET_PIPE_SIZE, PIPE_BYTES)
 
 
 def _listen(stderr: IO[bytes], said: TarMessages) -> None:

@@ -71,33 +71,16 @@ def with_other_links(names: Sequence[bytes], walks: Iterable[Walk], root: bytes,
     A hard link is unpacked as a link to the copy that came first, so all names of a file that is packed
     again must be packed again with it.
     """
-    linked = set(_linked(names, root))
+    linked = {_identity(found) for name in names if (found := _status(os.path.join(root, name))).st_nlink > 1}
     if not linked:
         return list(names)
+    inodes = {inode for _, inode in linked}
     found = dict.fromkeys(names)
     for walk in walks:
         for entry in walk.files(root, tag):
-            if entry.inode() in {inode for _, inode in linked} and _identity(entry.path) in linked:
+            if entry.inode() in inodes and _identity(_status(entry.path)) in linked:
                 found[b"./" + os.path.relpath(entry.path, root)] = None
     return list(found)
-
-
-def _linked(names: Iterable[bytes], root: bytes) -> Iterator[tuple[int, int]]:
-    for name in names:
-        try:
-            found = os.lstat(os.path.join(root, name))
-        except OSError:
-            continue
-        if found.st_nlink > 1:
-            yield found.st_dev, found.st_ino
-
-
-def _identity(path: bytes) -> tuple[int, int] | None:
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _entries(folder: bytes, tag: bytes) -> Sequence[os.DirEntry[bytes]]:

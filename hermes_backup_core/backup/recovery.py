@@ -15,7 +15,7 @@ START_PATIENCE = 150.0
 """Seconds that the containers get to run again. A stop that a killed run began may still be under way."""
 
 _OCC_PATIENCE = 60.0
-_LOOK_EVERY = 2.0
+_LOOK_EVERY = 1.0
 
 
 @frozen

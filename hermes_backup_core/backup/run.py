@@ -36,7 +36,7 @@ from hermes_backup_core.services.ldap import Directory
 from hermes_backup_core.services.mariadb import MariaDB, SnapshotBroken
 
 _DUMP_TRIES = 3
-_NAMES_IN_LOG = 20
+_NAMES_IN_LOG = 10
 # What the manifest's slot keeps for names of changed files; the rest of it is far below the other half.
 _NAMES_BYTES = SLOT_BYTES // 2
 

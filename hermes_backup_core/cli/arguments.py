@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -10,7 +11,6 @@ from attrs import frozen
 
 from hermes_backup_core.domain.errors import HermesBackupError
 from hermes_backup_core.domain.notice import address_problem
-from hermes_backup_core.domain.paths import normalised
 from hermes_backup_core.domain.plan import BackupRequest
 from hermes_backup_core.domain.scope import Mode, Scope
 
@@ -91,7 +91,7 @@ def _request(parser: argparse.ArgumentParser, typed: argparse.Namespace) -> Back
         parser.error(f"unknown scope '{typed.scope}': choose one of {', '.join(_SCOPES)}")
     return BackupRequest(
         scope=Scope(typed.scope),
-        output=normalised(typed.output) if typed.output.startswith("/") else typed.output.rstrip("/"),
+        output=os.path.abspath(typed.output),
         mode=Mode.COLD if typed.cold else Mode.HOT,
         nextcloud_maintenance=not typed.no_nc_maintenance,
     )
