@@ -95,7 +95,7 @@ build_venv() {
     "$fresh/bin/python" -m pip install -q --disable-pip-version-check --no-input --require-hashes "$@" -r "$lock" ||
         fail "the packages of ${lock##*/} could not be installed; pip's message stands above."
     [ -L "$place" ] || rm -rf -- "$place"
-    ln -s -- "${fresh##*/}" "$fresh.link" && mv -fT -- "$fresh.link" "$place" || fail "cannot write $place."
+    { ln -s -- "${fresh##*/}" "$fresh.link" && mv -fT -- "$fresh.link" "$place"; } || fail "cannot write $place."
     venv_key "$place" "$lock" >"$fresh/.made-from"
     for old in "$place".????????; do
         [ "$old" = "$fresh" ] || rm -rf -- "$old"

@@ -10,10 +10,9 @@ from typing import Any
 from attrs import define, field
 
 from hermes_backup_core.adapters.process import Door
-from hermes_backup_core.domain.errors import CommandFailed, HermesBackupError, last_lines
+from hermes_backup_core.domain.errors import CommandFailed, ComposeUnusable, EngineUnreachable, last_lines
 from hermes_backup_core.domain.host import ComposeProject, Container, Dependency
 from hermes_backup_core.domain.order import start_order
-from hermes_backup_core.domain.paths import shown
 from hermes_backup_core.domain.scope import MOUNT_KEYS
 from hermes_backup_core.ports import Clock
 
@@ -26,25 +25,6 @@ _PROJECT_LABEL = "com.docker.compose.project"
 _SERVICE_LABEL = "com.docker.compose.service"
 _ONE_OFF_LABEL = "com.docker.compose.oneoff"
 _DEPENDS_LABEL = "com.docker.compose.depends_on"
-
-
-class EngineUnreachable(HermesBackupError):
-    """The Docker engine does not answer."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            f"the Docker engine does not answer ({reason}): check that it runs (`docker info`) and that you may use it"
-        )
-
-
-class ComposeUnusable(HermesBackupError):
-    """Compose v2 is not there, or cannot make sense of the install root."""
-
-    def __init__(self, root: str, said: str) -> None:
-        super().__init__(
-            f"Compose cannot read the stack in {shown(root)} ({last_lines(said, 3)}): run `docker compose config` "
-            "there, and mend what it names"
-        )
 
 
 @define
@@ -68,7 +48,7 @@ class ComposeStack:
             try:
                 output = self._docker("compose", "config", "--format", "json", timeout=_ANSWER_SECONDS)
             except CommandFailed as err:
-                raise ComposeUnusable(self.root, err.stderr) from err
+                raise ComposeUnusable(self.root, last_lines(err.stderr, 3)) from err
             self._project = _project(json.loads(output))
         return self._project
 

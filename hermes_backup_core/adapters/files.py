@@ -93,7 +93,8 @@ class HostFiles:
         """Return why no backup can be written into ``folder``, or None."""
         if os.statvfs(folder).f_flag & os.ST_RDONLY:
             return "is on a file system that is mounted read-only: remount it to write"
-        if not os.access(folder, os.W_OK | os.X_OK):
+        # Only root makes backups; what another user, who tries a dry run, may write says nothing about that.
+        if os.geteuid() == 0 and not os.access(folder, os.W_OK | os.X_OK):
             return "cannot be written: correct its owner or mode"
         return None
 

@@ -71,16 +71,25 @@ def with_other_links(names: Sequence[bytes], walks: Iterable[Walk], root: bytes,
     A hard link is unpacked as a link to the copy that came first, so all names of a file that is packed
     again must be packed again with it.
     """
-    linked = {_identity(found) for name in names if (found := _status(os.path.join(root, name))).st_nlink > 1}
+    asked = [_status(os.path.join(root, name)) for name in names]
+    linked = {(file.st_dev, file.st_ino) for file in asked if file and file.st_nlink > 1}
     if not linked:
         return list(names)
     inodes = {inode for _, inode in linked}
     found = dict.fromkeys(names)
     for walk in walks:
         for entry in walk.files(root, tag):
-            if entry.inode() in inodes and _identity(_status(entry.path)) in linked:
+            file = _status(entry.path) if entry.inode() in inodes else None
+            if file and (file.st_dev, file.st_ino) in linked:
                 found[b"./" + os.path.relpath(entry.path, root)] = None
     return list(found)
+
+
+def _status(path: bytes) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
 
 
 def _entries(folder: bytes, tag: bytes) -> Sequence[os.DirEntry[bytes]]:

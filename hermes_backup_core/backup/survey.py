@@ -9,11 +9,12 @@ from attrs import evolve, field, frozen
 
 from hermes_backup_core.archive.reader import BackupReader
 from hermes_backup_core.domain.env_file import read_env
-from hermes_backup_core.domain.errors import HermesBackupError, Refused
+from hermes_backup_core.domain.errors import HermesBackupError, Refused, StackUnreachable
 from hermes_backup_core.domain.host import (
     DATABASE_CONTAINER,
     LDAP_CONTAINER,
     ComposeProject,
+    Container,
     HostFacts,
     OutputFacts,
     Room,
@@ -60,11 +61,8 @@ class Survey:
         return read_topology(self.root, self.files)
 
     def look(self, request: BackupRequest) -> HostFacts:
-        """Return the facts that a backup of ``request`` rests on.
-
-        Raises `CommandFailed` where neither the engine nor Compose can be asked.
-        """
-        containers, project = self.stack.containers(), self.stack.project()
+        """Return the facts that a backup of ``request`` rests on."""
+        project, containers, stack_problem = self._stack()
         resolved = self.topology.map(self.files.resolve)
         output = self._output(request.output)
         facts = HostFacts(
@@ -77,6 +75,7 @@ class Survey:
             containers=containers,
             build_no=None,
             warnings=tuple(self._unclaimed(resolved)),
+            stack_problem=stack_problem,
         )
         facts = self._look_for_tools(request, facts)
         return facts if DATABASE_CONTAINER in facts.missing_tools else self._ask_database(request, facts)
@@ -91,18 +90,40 @@ class Survey:
                 found = {**(_ratios(manifest) if manifest else {}), **found}
         return found
 
+    def _stack(self) -> tuple[ComposeProject, tuple[Container, ...], str | None]:
+        """Return the project and its containers, and why they cannot be looked at where they cannot."""
+        project = ComposeProject("", {})
+        try:
+            project = self.stack.project()
+            return project, self.stack.containers(), None
+        except StackUnreachable as err:
+            return project, (), str(err)
+
+    def _names(self, folder: str) -> frozenset[str] | None:
+        """Return what lies in ``folder``, or None where this user may not look (which root always may)."""
+        try:
+            return self.files.names(folder)
+        except PermissionError:
+            return None
+
     def _output(self, path: str) -> OutputFacts:
         problem = None if self.files.is_folder(path) else "does not exist or is no folder: create it, or mount its disk"
         problem = problem or self.files.output_problem(path)
         if problem:
             return OutputFacts(path, self.files.resolve(path), problem, Room(0, None), frozenset())
-        return OutputFacts(path, self.files.resolve(path), None, self.files.room(path), self.files.names(path))
+        return OutputFacts(
+            path, self.files.resolve(path), None, self.files.room(path), self._names(path) or frozenset()
+        )
 
     def _tier(self, tier: Tier, resolved: Topology, project: ComposeProject, output: OutputFacts) -> TierFacts:
         path = resolved.path(tier)
         if not self.files.is_folder(path):
             nothing = resolved.select(tier)
             return TierFacts(tier, self.topology.path(tier), nothing, is_folder=False, is_empty=True)
+        names = self._names(path)
+        if names is None:
+            nothing = resolved.select(tier)
+            return TierFacts(tier, self.topology.path(tier), nothing, is_folder=True, is_empty=False, is_readable=False)
         devices = tuple(self.files.resolve(device) for device in project.volumes.values())
         selection = resolved.select(tier, self._live_folders(tier, path, devices))
         if selection.holds(output.resolved):
@@ -113,7 +134,7 @@ class Survey:
             path=self.topology.path(tier),
             selection=selection,
             is_folder=True,
-            is_empty=not self.files.names(path),
+            is_empty=not names,
             missing=tuple(self._missing(tier, resolved, devices)),
             unmounted=self.files.unmounted(path),
             size=self.files.measure(selection),
@@ -135,7 +156,7 @@ class Survey:
     def _is_live(self, folder: str) -> bool:
         if not self.files.is_folder(folder):
             return False
-        return any(name == "ibdata1" or name.endswith(".mdb") for name in self.files.names(folder))
+        return any(name == "ibdata1" or name.endswith(".mdb") for name in self._names(folder) or ())
 
     def _ask_database(self, request: BackupRequest, facts: HostFacts) -> HostFacts:
         """Return ``facts`` with what the database says, where it runs."""
@@ -162,7 +183,7 @@ class Survey:
             if not self.files.is_folder(path):
                 continue
             owned = [folder for tier in Tier for folder in resolved.folders(tier)]
-            strays = [name for name in sorted(self.files.names(path)) if not _is_claimed(join(path, name), owned)]
+            strays = [name for name in sorted(self._names(path) or ()) if not _is_claimed(join(path, name), owned)]
             if strays:
                 yield f"in no backup, because no tier owns it: {', '.join(map(shown, strays))} in {shown(path)}"
 

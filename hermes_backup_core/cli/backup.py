@@ -114,7 +114,9 @@ class BackupCommand:
         self._tell_of_leftovers(job)
         plan, verdict = job.prepare(request)
         self._show(plan, verdict)
-        verdict.require()
+        for sentence in verdict.unknown:
+            self.log.warn(f"not looked at: {sentence}")
+        verdict.require_for_dry_run()
         self.log.info("dry run: nothing was changed")
         return _DONE
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from attrs import field, frozen
+from attrs import frozen
 
 from hermes_backup_core.domain.errors import Refused
 from hermes_backup_core.domain.figures import size
@@ -30,12 +30,21 @@ _INODES_NEEDED = 4
 
 @frozen
 class Verdict:
-    """What the checks found: ``refusals`` stand in the way, ``warnings`` do not."""
+    """What the checks found: ``refusals`` stand in the way, ``warnings`` do not.
+
+    ``unknown`` is what this user could not look at: it stands in the way of a run, not of a dry run.
+    """
 
     refusals: tuple[str, ...]
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     def require(self) -> None:
+        """Raise `Refused` with everything that stands in the way of a run, if anything does."""
+        if self.refusals or self.unknown:
+            raise Refused((*self.refusals, *self.unknown))
+
+    def require_for_dry_run(self) -> None:
         """Raise `Refused` with every refusal, if there is one."""
         if self.refusals:
             raise Refused(self.refusals)
@@ -56,7 +65,7 @@ def check_backup(
         *_service_refusals(request, facts),
         *_database_refusals(request, facts),
     )
-    return Verdict(refusals, (*facts.warnings, *_warnings(request, facts)))
+    return Verdict(refusals, (*facts.warnings, *_warnings(request, facts)), tuple(_unknown(facts)))
 
 
 def estimate(facts: HostFacts, ratios: Mapping[Tier, float]) -> int:
@@ -117,7 +126,7 @@ def _room_refusals(facts: HostFacts, needed: int) -> Iterator[str]:
 
 
 def _service_refusals(request: BackupRequest, facts: HostFacts) -> Iterator[str]:
-    if not request.scope.has_dumps:
+    if not request.scope.has_dumps or facts.stack_problem:
         return
     for service in (DATABASE_CONTAINER, LDAP_CONTAINER):
         container = facts.container(service)
@@ -147,6 +156,14 @@ def _database_refusals(request: BackupRequest, facts: HostFacts) -> Iterator[str
         )
 
 
+def _unknown(facts: HostFacts) -> Iterator[str]:
+    if facts.stack_problem:
+        yield facts.stack_problem
+    for found in facts.tiers:
+        if not found.is_readable:
+            yield f"{_label(found)} can be looked into by root only"
+
+
 def _warnings(request: BackupRequest, facts: HostFacts) -> Iterator[str]:
     for found in facts.tiers:
         if is_within(facts.output.resolved, found.selection.root) and not facts.output.problem:
@@ -160,7 +177,7 @@ def _warnings(request: BackupRequest, facts: HostFacts) -> Iterator[str]:
     for name in sorted(facts.output.names):
         if name.endswith(".partial") and BackupName.parse(name.removesuffix(".partial")):
             yield f"{name} in {shown(facts.output.path)} was left by another run: remove it if no backup is under way"
-    if _wants_maintenance(request) and not facts.serves(NEXTCLOUD_CONTAINER):
+    if _wants_maintenance(request) and not facts.stack_problem and not facts.serves(NEXTCLOUD_CONTAINER):
         yield f"container {NEXTCLOUD_CONTAINER} does not run: its files are packed without maintenance mode"
 
 

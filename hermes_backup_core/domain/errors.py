@@ -40,6 +40,37 @@ class CommandFailed(HermesBackupError):
         return f"`{' '.join(self.argv)}` ended with {how}: {said}"
 
 
+class StackUnreachable(HermesBackupError):
+    """The stack cannot be looked at."""
+
+
+@frozen
+class ComposeUnusable(StackUnreachable):
+    """Compose v2 is not there, or cannot make sense of the install root."""
+
+    root: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"Compose cannot read the stack in {self.root} ({self.reason}): run `docker compose config` there, and "
+            "mend what it names"
+        )
+
+
+@frozen
+class EngineUnreachable(StackUnreachable):
+    """The Docker engine does not answer, or not to this user."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"the Docker engine does not answer ({self.reason}): check that it runs (`docker info`) and that you may "
+            "use it"
+        )
+
+
 @frozen
 class DumpFailed(HermesBackupError):
     """A database could not be dumped, or what came out is not a whole dump of it."""

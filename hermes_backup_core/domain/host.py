@@ -83,7 +83,8 @@ class TierFacts:
     """One tier as it lies on the host. ``path`` is the operator's, ``selection`` has links resolved.
 
     ``missing`` are the folders that Compose's volumes need below it and that are not there;
-    ``unmounted`` the mount points that `/etc/fstab` names for it and that nothing is mounted on.
+    ``unmounted`` the mount points that `/etc/fstab` names for it and that nothing is mounted on. What a
+    tier that is not ``is_readable`` holds is unknown: only root may look.
     """
 
     tier: Tier
@@ -91,6 +92,7 @@ class TierFacts:
     selection: TierSelection
     is_folder: bool
     is_empty: bool
+    is_readable: bool = True
     missing: tuple[str, ...] = ()
     unmounted: tuple[str, ...] = ()
     size: TierSize = TierSize(0, 0)
@@ -113,7 +115,8 @@ class HostFacts:
 
     ``build_no`` is None where the database could not be asked, and ``database_problem`` says why.
     ``databases`` are those on the server with their bytes, None where they were not asked for;
-    ``missing_tools`` are the programs that a container lacks, by container.
+    ``missing_tools`` are the programs that a container lacks, by container. ``stack_problem`` says why the
+    containers could not be looked at, where they could not.
     """
 
     hostname: str
@@ -128,6 +131,7 @@ class HostFacts:
     databases: dict[str, int] | None = None
     missing_tools: dict[str, tuple[str, ...]] = field(factory=dict)
     warnings: tuple[str, ...] = ()
+    stack_problem: str | None = None
 
     def container(self, name: str) -> Container | None:
         """Return the container called ``name``, or None."""

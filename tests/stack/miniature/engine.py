@@ -26,6 +26,8 @@ from tests.stack.miniature.command import MiniatureError, finished, run, say
 
 DEFAULT_HOME = Path("/var/lib/hermes-miniature")
 FORGOTTEN = ("DOCKER_", "COMPOSE_", "BUILDKIT_")
+# Compiled into the shims and dockerd: their sockets (named by hashes that hold our address) lie here all the same.
+FIXED_FOLDERS = ("/run/containerd/s", "/run/containerd", "/run/docker/plugins", "/run/docker")
 KEPT_IN_HOME = ("docker", "containerd", "templates", "demo", "tests")
 # Set for the processes that a holder of the engine starts: they belong to its turn.
 HELD = "HERMES_MINIATURE_HELD"
@@ -114,6 +116,7 @@ def ensure() -> Engine:
         debian.need_docker()
         engine.home.mkdir(mode=0o711, parents=True, exist_ok=True)
         engine.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remember_new_folders(engine)
         halt(engine)
         start_containerd(engine)
         start_dockerd(engine)
@@ -127,6 +130,7 @@ def stop() -> None:
         if engine.answers():
             engine.clear()
         halt(engine)
+        forget_new_folders(engine)
     shutil.rmtree(engine.run, ignore_errors=True)
 
 
@@ -134,7 +138,8 @@ def remove() -> None:
     """End the engine and delete all that the miniature keeps: images, templates, the demo."""
     engine = located()
     stop()
-    still = [*mounts_below(engine.home), *mounts_below(engine.run)]
+    # The home itself may well be a disk of its own.
+    still = [point for point in mounts_below(engine.home) if point != engine.home]
     if still:
         raise MiniatureError(f"still mounted: {', '.join(map(str, still))}; unmount it, then try again")
     # By name: HERMES_MINIATURE_HOME may be a folder that holds other things as well.
@@ -149,6 +154,7 @@ def remove() -> None:
 @contextlib.contextmanager
 def exclusive() -> Iterator[None]:
     """Have the engine to oneself: it holds one Hermes at a time, so a test run and a demo take turns."""
+    debian.require_root()
     if os.environ.get(HELD) == str(home()):
         yield
         return
@@ -158,6 +164,21 @@ def exclusive() -> Iterator[None]:
             yield
         finally:
             del os.environ[HELD]
+
+
+def remember_new_folders(engine: Engine) -> None:
+    """Note which of the folders that the daemons make outside of ours are not there yet."""
+    missing = [folder for folder in FIXED_FOLDERS if not Path(folder).exists()]
+    if missing:
+        (engine.run / "new-folders").write_text("\n".join(missing))
+
+
+def forget_new_folders(engine: Engine) -> None:
+    with contextlib.suppress(OSError):
+        for folder in (engine.run / "new-folders").read_text().splitlines():
+            # One that is in use by now is not empty, and stays.
+            with contextlib.suppress(OSError):
+                Path(folder).rmdir()
 
 
 def start_containerd(engine: Engine) -> None:

@@ -109,6 +109,29 @@ def test_an_exception_raised_by_a_signal_leaves_no_thread() -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+def test_a_block_that_cannot_be_deflated_is_an_error_where_it_was_written() -> None:
+    with pytest.raises(ValueError, match="level"), GzipStream(io.BytesIO(), 17) as stream:
+        stream.write(_NOISE)
+    assert gzip_threads() == []
+
+
+def test_a_machine_out_of_threads_is_an_error_and_none_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+    started: list[str] = []
+
+    def reluctant(thread: threading.Thread) -> None:
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", reluctant)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        GzipStream(io.BytesIO(), 1, threads=3)
+    assert started
+    assert gzip_threads() == []
+
+
 def test_only_the_calling_thread_writes_to_the_sink() -> None:
     class Witness(io.BytesIO):
         def write(self, data: object, /) -> int:

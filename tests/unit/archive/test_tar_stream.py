@@ -111,6 +111,13 @@ def test_a_size_in_a_global_header_holds_until_the_file_has_its_own() -> None:
     assert (meter.ended, meter.content_bytes) == (True, 700)
 
 
+def test_a_name_that_looks_like_a_size_is_a_name() -> None:
+    data = archive([("ö 13 size=700\n13 size=700\n", 3)])
+    meter = TarMeter()
+    body(meter, [data])
+    assert (meter.ended, meter.entries, meter.content_bytes) == (True, 1, 3)
+
+
 def test_links_and_folders_have_no_data() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "a").write_bytes(b"x" * 1000)

@@ -1,0 +1,142 @@
+"""The fakes of the host's files and of what packs a tier."""
+
+from __future__ import annotations
+
+import errno
+import io
+import tarfile
+from collections.abc import Callable
+from typing import BinaryIO
+
+from attrs import define, evolve
+
+from hermes_backup_core.domain.errors import CommandFailed
+from hermes_backup_core.domain.host import Room, TierSize
+from hermes_backup_core.domain.paths import is_within, relative
+from hermes_backup_core.domain.selection import PackReport, TierSelection
+from tests.unit.fakes.host import MemoryHost
+
+CHUNK = 10 << 10
+
+
+class MemoryFile(io.BytesIO):
+    """The output file under way; the disk may run full under it."""
+
+    def __init__(self, host: MemoryHost, path: str) -> None:
+        super().__init__()
+        self._host = host
+        self._path = path
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
+        with self._host.port("file.write"):
+            end = self.tell() + memoryview(data).nbytes
+            if self._host.full_after is not None and end > self._host.full_after:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            written = super().write(data)
+            # That something lies there is what a killed run leaves; its bytes matter only once it is published.
+            self._host.files[self._path] = b"unfinished"
+            return written
+
+
+@define
+class MemoryFiles:
+    """The file systems of the host."""
+
+    host: MemoryHost
+
+    def resolve(self, path: str) -> str:
+        path = path.rstrip("/") or "/"
+        for link, target in self.host.links.items():
+            if is_within(path, link):
+                return self.resolve("/".join(filter(None, (target, relative(path, link)))))
+        return path
+
+    def is_folder(self, path: str) -> bool:
+        return self.host.is_folder(self.resolve(path))
+
+    def names(self, path: str) -> frozenset[str]:
+        with self.host.port("files.names"):
+            return self.host.below(self.resolve(path))
+
+    def read(self, path: str) -> bytes:
+        with self.host.port("files.read"):
+            try:
+                return self.host.files[self.resolve(path)]
+            except KeyError as err:
+                raise FileNotFoundError(errno.ENOENT, "No such file or directory") from err
+
+    def unmounted(self, folder: str) -> tuple[str, ...]:
+        return self.host.unmounted.get(folder, ())
+
+    def measure(self, selection: TierSelection) -> TierSize:
+        with self.host.port("files.measure"):
+            sizes = [len(self.host.files[path]) for path in _held(self.host, selection)]
+            return TierSize(sum(sizes), len(sizes))
+
+    def room(self, folder: str) -> Room:
+        return self.host.room
+
+    def output_problem(self, folder: str) -> str | None:
+        return self.host.output_problem
+
+    def create(self, path: str) -> BinaryIO:
+        with self.host.port("files.create"):
+            if path in self.host.files:
+                raise FileExistsError(errno.EEXIST, "File exists")
+            self.host.files[path] = b""
+            return MemoryFile(self.host, path)
+
+    def publish(self, file: BinaryIO, path: str, final: str) -> None:
+        with self.host.port("files.publish"):
+            if final in self.host.files:
+                raise FileExistsError(errno.EEXIST, "File exists")
+            assert isinstance(file, MemoryFile)
+            del self.host.files[path]
+            self.host.files[final] = file.getvalue()
+
+    def size(self, path: str) -> int:
+        with self.host.port("files.size"):
+            return len(self.host.files[path])
+
+    def remove(self, path: str) -> bool:
+        with self.host.port("files.remove"):
+            return self.host.files.pop(path, None) is not None
+
+
+@define
+class MemoryTiers:
+    """Packs a tier as a real tar stream, in chunks. ``MemoryHost.packed`` adds to the report of a root."""
+
+    host: MemoryHost
+
+    def pack(self, selection: TierSelection, write: Callable[[bytes], object], *, tag: str) -> PackReport:
+        with self.host.port("tiers.pack"):
+            paths = [path for path in _held(self.host, selection) if not self._is_tagged(path, tag)]
+            stream = _tar(self.host, selection.root, paths)
+            for start in range(0, len(stream), CHUNK):
+                write(stream[start : start + CHUNK])
+            if self.host.pack_trouble:
+                raise CommandFailed(("tar", "--create"), 2, self.host.pack_trouble)
+            content = sum(len(self.host.files[path]) for path in paths)
+            return evolve(self.host.packed.get(selection.root, NOTHING), entries=len(paths), content_bytes=content)
+
+    def _is_tagged(self, path: str, tag: str) -> bool:
+        folders = (path[:end] for end, char in enumerate(path) if char == "/")
+        return any(f"{folder}/{tag}" in self.host.files for folder in folders)
+
+
+NOTHING = PackReport(0, 0)
+
+
+def _held(host: MemoryHost, selection: TierSelection) -> list[str]:
+    return sorted(path for path in host.files if selection.holds(path))
+
+
+def _tar(host: MemoryHost, root: str, paths: list[str]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT) as tar:
+        for path in paths:
+            info = tarfile.TarInfo(f"./{relative(path, root)}")
+            info.size = len(host.files[path])
+            tar.addfile(info, io.BytesIO(host.files[path]))
+    return stream.getvalue()

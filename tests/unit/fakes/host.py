@@ -1,0 +1,233 @@
+"""One host in memory: what it is made of, what happens when it is asked, and what can go wrong with it.
+
+The ports' fakes (`stack.py`, `files.py`, `watching.py`) all act on one `MemoryHost`. Each of their calls goes
+through `MemoryHost.port`, so a test can fail the n-th of them, look at the host at that moment, or change it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+
+from hermes_backup_core.domain.host import Dependency, Room
+from hermes_backup_core.domain.paths import is_below
+from hermes_backup_core.domain.scope import DATABASES
+from hermes_backup_core.domain.selection import PackReport
+
+ROOT = "/opt/hermes"
+OUTPUT = "/backups"
+BUILD = "v260119"
+
+CONTAINERS = (
+    "hermes_authelia",
+    "hermes_commandbox",
+    "hermes_db_server",
+    "hermes_dovecot",
+    "hermes_ldap",
+    "hermes_nextcloud",
+    "hermes_postfix_dkim",
+)
+DEPENDS = {
+    "hermes_authelia": (Dependency("hermes_db_server", healthy=True), Dependency("hermes_ldap")),
+    "hermes_nextcloud": (Dependency("hermes_db_server"),),
+}
+
+Hook = Callable[[str, int, str], None]
+"""Called with ``before`` or ``after``, the call's number and its name."""
+
+
+@define
+class Box:
+    """A container. ``since`` is when it was started; ``ends_with`` the exit code that a stop gives it."""
+
+    state: str = "running"
+    exit_code: int = 0
+    since: float = -1000.0
+    ends_with: int = 0
+    # What it does at a start: "runs", "refuses" (the engine says so) or "dies" (right away).
+    start: str = "runs"
+
+
+@define
+class Database:
+    """MariaDB. A table is named with what its dump says; ``trouble`` is the stderr of the dumps to come."""
+
+    tables: dict[str, dict[str, bytes]]
+    build_no: str | None = BUILD
+    password: str | None = None
+    secret: str | None = None
+    accounts: list[tuple[str, str, str]] = field(factory=list)
+    boots_for: float = 0.0
+    trouble: dict[str, list[str]] = field(factory=dict)
+    broken: str | None = None
+    closing_line: bytes = b"-- Dump completed on 2026-06-01 10:30:00\n"
+    left_out_of_dumps: frozenset[str] = frozenset()
+    dropped_by_dumping: frozenset[str] = frozenset()
+
+
+@frozen
+class State:
+    """What a run may change, as it was at one moment."""
+
+    boxes: dict[str, Box]
+    maintenance: bool
+    files: dict[str, bytes]
+    journal: bytes | None
+
+    @property
+    def running(self) -> frozenset[str]:
+        """The containers that run."""
+        return frozenset(name for name, box in self.boxes.items() if box.state in ("running", "restarting"))
+
+    def same_for_users(self, other: State) -> bool:
+        """Whether the same runs, the same is in maintenance, and the same files are there."""
+        return (self.running, self.maintenance, self.files) == (other.running, other.maintenance, other.files)
+
+
+@define
+class MemoryHost:
+    """The host. Its paths are plain dictionaries; its time moves when somebody sleeps or works."""
+
+    boxes: dict[str, Box] = field(factory=lambda: {name: Box() for name in CONTAINERS})
+    depends: dict[str, tuple[Dependency, ...]] = field(factory=lambda: dict(DEPENDS))
+    database: Database = field(factory=lambda: Database(default_tables()))
+    ldif: bytes = b"dn: dc=hermes,dc=local\ndc: hermes\n\ndn: ou=users,dc=hermes,dc=local\nou: users\n\n"
+    ldap_trouble: str = ""
+    maintenance: bool = False
+    occ_trouble: dict[str, str] = field(factory=dict)
+    occ_boots_for: float = 0.0
+    console_boots_for: float = 0.0
+    mail_trouble: str = ""
+    mails: list[bytes] = field(factory=list)
+    lacking: dict[str, set[str]] = field(factory=dict)
+    executed: list[tuple[str, tuple[str, ...], str | None, bytes]] = field(factory=list)
+
+    files: dict[str, bytes] = field(factory=dict)
+    folders: set[str] = field(factory=set)
+    links: dict[str, str] = field(factory=dict)
+    unmounted: dict[str, tuple[str, ...]] = field(factory=dict)
+    room: Room = Room(1 << 40, 1 << 20)
+    full_after: int | None = None
+    output_problem: str | None = None
+    volumes: dict[str, str] = field(factory=dict)
+    pack_trouble: str = ""
+    packed: dict[str, PackReport] = field(factory=dict)
+
+    journal: bytes | None = None
+    now: float = 0.0
+    takes: dict[str, float] = field(factory=dict)
+    said: list[tuple[str, str]] = field(factory=list)
+    calls: list[str] = field(factory=list)
+    hook: Hook | None = None
+    shielded: bool = False
+
+    @contextmanager
+    def port(self, call: str) -> Iterator[None]:
+        """Wrap one call of a port: it is counted, takes its time, and the hook sees both of its ends."""
+        number = len(self.calls)
+        self.calls.append(call)
+        self._look("before", number, call)
+        yield
+        self.now += self.takes.get(call, 0.0)
+        self._look("after", number, call)
+
+    def _look(self, moment: str, number: int, call: str) -> None:
+        if self.hook:
+            self.hook(moment, number, call)
+
+    def shield(self) -> None:
+        """Take note that signals must not raise any more."""
+        self.shielded = True
+
+    def state(self) -> State:
+        """Return what a run may change, as it is now."""
+        return State(copy.deepcopy(self.boxes), self.maintenance, dict(self.files), self.journal)
+
+    def restore(self, state: State) -> None:
+        """Go back to ``state``: what is left where a run was killed at that moment."""
+        self.boxes = copy.deepcopy(state.boxes)
+        self.maintenance, self.files, self.journal = state.maintenance, dict(state.files), state.journal
+        self.shielded = False
+
+    def running(self) -> frozenset[str]:
+        """Return the names of the containers that run."""
+        return self.state().running
+
+    def lines(self, kind: str) -> list[str]:
+        """Return what the reporter was told: ``section``, ``info``, ``warn`` or ``progress``."""
+        return [text for said, text in self.said if said == kind]
+
+    def add(self, path: str, content: bytes = b"") -> None:
+        """Add a file and the folders above it."""
+        self.files[path] = content
+        self.add_folder(path.rpartition("/")[0])
+
+    def add_folder(self, path: str) -> None:
+        """Add a folder and those above it."""
+        while path:
+            self.folders.add(path)
+            path = path.rpartition("/")[0]
+
+    def is_folder(self, path: str) -> bool:
+        """Whether ``path``, with its links resolved, is a folder."""
+        return path in self.folders or path == "/"
+
+    def below(self, folder: str) -> frozenset[str]:
+        """Return the names of the entries of ``folder``."""
+        entries = {path for path in (*self.files, *self.folders) if is_below(path, folder)}
+        return frozenset(path[len(folder.rstrip("/")) + 1 :].partition("/")[0] for path in entries)
+
+
+def default_tables() -> dict[str, dict[str, bytes]]:
+    """Return six small databases."""
+    return {
+        name: {"parent": b"INSERT INTO `parent` VALUES (1,'x');\n", "child": b"INSERT INTO `child` VALUES (1);\n"}
+        for name in DATABASES
+    }
+
+
+def plain_host(**changes: Any) -> MemoryHost:
+    """Return a host with every tier on a path of its own, all of it in order."""
+    host = MemoryHost(**changes)
+    mounts = {"DATA_MOUNT": "data", "ARCHIVE_MOUNT": "archive", "VMAIL_MOUNT": "vmail", "FILES_MOUNT": "files"}
+    env = "".join(f"{key}=/mnt/{name}\n" for key, name in mounts.items())
+    host.add(f"{ROOT}/.env", env.encode())
+    host.add(f"{ROOT}/docker-compose.yml", b"services: {}\n")
+    host.add(f"{ROOT}/install-logs/first.log", b"noise")
+    host.add("/mnt/data/dbase/ibdata1", b"live")
+    host.add("/mnt/data/ldap/data/data.mdb", b"live")
+    host.add("/mnt/data/nginx/site.conf", b"server {}\n")
+    host.add("/mnt/archive/2026/m1.gz", b"quarantined")
+    host.add("/mnt/vmail/example.com/alice/cur/1", b"mail " * 1000)
+    host.add("/mnt/files/data/alice/notes.md", b"# notes\n")
+    host.add_folder(OUTPUT)
+    host.volumes = {"dbase": "/mnt/data/dbase", "ldap": "/mnt/data/ldap", "vmail": "/mnt/vmail"}
+    return host
+
+
+def one_disk_host(**changes: Any) -> MemoryHost:
+    """Return a host in the documented single-disk layout: all four keys name one path."""
+    host = MemoryHost(**changes)
+    keys = ("DATA_MOUNT", "ARCHIVE_MOUNT", "VMAIL_MOUNT", "FILES_MOUNT")
+    host.add(f"{ROOT}/.env", "".join(f"{key}=/mnt/one\n" for key in keys).encode())
+    host.add("/mnt/one/dbase/ibdata1", b"live")
+    host.add("/mnt/one/ldap/data/data.mdb", b"live")
+    host.add("/mnt/one/nginx/site.conf", b"server {}\n")
+    host.add("/mnt/one/amavis/q1", b"quarantined")
+    host.add("/mnt/one/dovecot/example.com/alice/cur/1", b"mail")
+    host.add("/mnt/one/dovecot/logs/dovecot.log", b"log")
+    host.add("/mnt/one/dovecot/sieve/default.sieve", b"keep;")
+    host.add("/mnt/one/app/config.php", b"<?php")
+    host.add("/mnt/one/redis/dump.rdb", b"redis")
+    host.add_folder(OUTPUT)
+    host.volumes = {"dbase": "/mnt/one/dbase"}
+    return host
+
+
+def fresh(report: PackReport, **changes: Any) -> PackReport:
+    """Return ``report`` with ``changes``."""
+    return evolve(report, **changes)

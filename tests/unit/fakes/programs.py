@@ -1,0 +1,158 @@
+"""The programs inside the containers, as far as a backup asks them anything."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from hermes_backup_core.domain.errors import CommandFailed
+from tests.unit.fakes.host import Database, MemoryHost
+
+SECRET_FILE = "/run/secrets/MYSQL_ROOT_PASSWORD"
+PROGRAMS = {
+    "hermes_db_server": {"mariadb", "mariadb-dump"},
+    "hermes_ldap": {"slapcat"},
+    "hermes_nextcloud": {"php"},
+    "hermes_postfix_dkim": {"sendmail"},
+    "hermes_commandbox": {"curl"},
+}
+
+
+class Failure(Exception):
+    """What a program ends with when it fails."""
+
+    def __init__(self, code: int, stderr: str) -> None:
+        super().__init__(stderr)
+        self.code = code
+
+
+def execute(
+    host: MemoryHost, container: str, argv: Sequence[str], user: str | None = None, stdin: bytes = b""
+) -> Iterator[bytes]:
+    """Yield what ``argv`` writes; raises `CommandFailed` as the engine does where it fails."""
+    host.executed.append((container, tuple(argv), user, stdin))
+    try:
+        box = host.boxes.get(container)
+        if box is None or box.state != "running":
+            raise Failure(1, f"Error response from daemon: container {container} is not running")
+        yield from _run(host, container, list(argv), user, stdin)
+    except Failure as err:
+        raise CommandFailed(("docker", "exec", container, *argv), err.code, str(err)) from err
+
+
+def _run(host: MemoryHost, container: str, argv: list[str], user: str | None, stdin: bytes) -> Iterator[bytes]:
+    password: str | None = None
+    if argv[:2] == ["sh", "-c"]:
+        script, rest = argv[2], argv[4:]
+        if "command -v" in script:
+            lacking = [name for name in rest if not _has(host, container, name)]
+            yield "".join(f"{name}\n" for name in lacking).encode()
+            return
+        assert script.endswith('exec "$@"')
+        assert "MYSQL_PWD" in script
+        assert SECRET_FILE in script
+        if host.database.secret is None:
+            raise Failure(1, f"cat: {SECRET_FILE}: No such file or directory")
+        password, argv = host.database.secret, rest
+    if not _has(host, container, argv[0]):
+        raise Failure(127, f'exec: "{argv[0]}": executable file not found in $PATH')
+    yield from {
+        "mariadb": lambda: _mariadb(host, password, stdin.decode()),
+        "mariadb-dump": lambda: _dump(host, password, argv[-1]),
+        "slapcat": lambda: _slapcat(host, argv),
+        "php": lambda: _occ(host, argv, user),
+        "sendmail": lambda: _sendmail(host, argv, stdin),
+        "curl": lambda: _curl(host),
+    }[argv[0]]()
+
+
+def _has(host: MemoryHost, container: str, name: str) -> bool:
+    return name in PROGRAMS[container] and name not in host.lacking.get(container, ())
+
+
+def _log_in(host: MemoryHost, password: str | None) -> Database:
+    database = host.database
+    if host.now < host.boxes["hermes_db_server"].since + database.boots_for:
+        raise Failure(1, "ERROR 2002 (HY000): Can't connect to local server through socket '/run/mysqld/mysqld.sock'")
+    if database.broken is not None:
+        raise Failure(1, database.broken)
+    if password != database.password:
+        using = "YES" if password else "NO"
+        raise Failure(1, f"ERROR 1045 (28000): Access denied for user 'root'@'localhost' (using password: {using})")
+    return database
+
+
+def _mariadb(host: MemoryHost, password: str | None, sql: str) -> Iterator[bytes]:
+    database = _log_in(host, password)
+    for statement in sql.split(";\n"):
+        yield "".join(f"{row}\n" for row in _answer(database, statement)).encode("utf-8", "surrogateescape")
+
+
+def _answer(database: Database, sql: str) -> list[str]:
+    if sql == "SELECT 1":
+        return ["1"]
+    if "system_settings" in sql:
+        if "hermes" not in database.tables:
+            raise Failure(1, "ERROR 1146 (42S02) at line 1: Table 'hermes.system_settings' doesn't exist")
+        return [] if database.build_no is None else [database.build_no]
+    if "information_schema.schemata" in sql:
+        return [f"{name}\t{sum(map(len, tables.values()))}" for name, tables in database.tables.items()]
+    if found := re.search(r"table_schema = '(.*)'", sql):
+        return list(database.tables.get(found[1].replace("''", "'"), ()))
+    if "mysql.user" in sql:
+        return ["\t".join(account) for account in database.accounts]
+    if sql.startswith("SHOW CREATE USER "):
+        return [f"CREATE USER {sql.removeprefix('SHOW CREATE USER ')} IDENTIFIED BY PASSWORD '*AB'"]
+    if sql.startswith("SHOW GRANTS FOR "):
+        return [f"GRANT USAGE ON *.* TO {sql.removeprefix('SHOW GRANTS FOR ')}"]
+    raise Failure(1, f"ERROR 1064 (42000) at line 1: You have an error in your SQL syntax near '{sql}'")
+
+
+def _dump(host: MemoryHost, password: str | None, name: str) -> Iterator[bytes]:
+    database = _log_in(host, password)
+    if name not in database.tables:
+        raise Failure(2, f"mariadb-dump: Got error: 1049: \"Unknown database '{name}'\" when selecting the database")
+    yield b"-- MariaDB dump 10.19\n\nUSE `%s`;\n" % name.encode()
+    for table in database.dropped_by_dumping & set(database.tables[name]):
+        del database.tables[name][table]
+    for table, text in list(database.tables[name].items()):
+        if table not in database.left_out_of_dumps:
+            yield b"CREATE TABLE `%s` (\n  `id` int\n);\n" % table.replace("`", "``").encode()
+            yield text
+    if trouble := database.trouble.get(name):
+        raise Failure(2, trouble.pop(0))
+    yield database.closing_line
+
+
+def _slapcat(host: MemoryHost, argv: list[str]) -> Iterator[bytes]:
+    assert argv[1:] == ["-F", "/etc/ldap/slapd.d", "-b", "dc=hermes,dc=local"]
+    yield host.ldif
+    if host.ldap_trouble:
+        raise Failure(1, host.ldap_trouble)
+
+
+def _occ(host: MemoryHost, argv: list[str], user: str | None) -> Iterator[bytes]:
+    option = argv[3] if len(argv) > 3 else "status"
+    if user != "www-data":
+        raise Failure(1, "Console has to be executed with the user that owns the file config/config.php")
+    if host.now < host.boxes["hermes_nextcloud"].since + host.occ_boots_for:
+        raise Failure(1, "Nextcloud is not installed - only a limited number of commands are available")
+    if option in host.occ_trouble:
+        raise Failure(1, host.occ_trouble[option])
+    if option != "status":
+        host.maintenance = option == "--on"
+    yield b"Maintenance mode is currently enabled\n" if host.maintenance else b"Maintenance mode is currently disabled\n"
+
+
+def _sendmail(host: MemoryHost, argv: list[str], stdin: bytes) -> Iterator[bytes]:
+    assert argv == ["sendmail", "-t", "-i"]
+    if host.mail_trouble:
+        raise Failure(75, host.mail_trouble)
+    host.mails.append(stdin)
+    yield b""
+
+
+def _curl(host: MemoryHost) -> Iterator[bytes]:
+    if host.now < host.boxes["hermes_commandbox"].since + host.console_boots_for:
+        raise Failure(7, "")
+    yield b""

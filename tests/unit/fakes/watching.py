@@ -1,0 +1,77 @@
+"""The fakes of who keeps time, watches, and remembers: clock, reporter, journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+
+from attrs import define
+
+from hermes_backup_core.domain.record import RunRecord
+from tests.unit.fakes.host import MemoryHost
+
+BEGINNING = datetime(2026, 6, 1, 10, 30, tzinfo=timezone.utc)
+
+
+@define
+class MemoryClock:
+    """Time that moves only when somebody sleeps or works."""
+
+    host: MemoryHost
+
+    def now(self) -> datetime:
+        return BEGINNING + timedelta(seconds=self.host.now)
+
+    def monotonic(self) -> float:
+        return self.host.now
+
+    def sleep(self, seconds: float) -> None:
+        with self.host.port("clock.sleep"):
+            self.host.now += seconds
+
+
+@define
+class MemoryReporter:
+    """Keeps what it is told in ``MemoryHost.said``."""
+
+    host: MemoryHost
+
+    def section(self, title: str) -> None:
+        self.host.said.append(("section", title))
+
+    def info(self, text: str) -> None:
+        self.host.said.append(("info", text))
+
+    def warn(self, text: str) -> None:
+        self.host.said.append(("warn", text))
+
+    @contextmanager
+    def progress(self, task: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            assert count >= done, f"{task} went back from {done} to {count}"
+            done = count
+
+        yield advance
+        self.host.said.append(("progress", f"{task}: {done} of {total}"))
+
+
+@define
+class MemoryJournal:
+    """Keeps the record as the bytes that a disk would hold."""
+
+    host: MemoryHost
+
+    def read(self) -> RunRecord | None:
+        return None if self.host.journal is None else RunRecord.parse(self.host.journal)
+
+    def write(self, record: RunRecord) -> None:
+        with self.host.port("journal.write"):
+            self.host.journal = record.render()
+
+    def clear(self) -> None:
+        with self.host.port("journal.clear"):
+            self.host.journal = None
