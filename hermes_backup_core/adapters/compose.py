@@ -74,8 +74,9 @@ class ComposeStack:
         """Stop ``containers``, each within its own patience, dependents first."""
         for group in reversed(start_order(containers)):
             for patience, equals in groupby(sorted(group, key=_patience), key=_patience):
-                names = (container.name for container in equals)
-                self._docker("stop", "-t", str(patience), *names, timeout=patience + _STOP_SLACK)
+                argv = ("docker", "stop", "-t", str(patience), *(container.name for container in equals))
+                # The engine goes on stopping when its client is gone, and would stop what was started again.
+                self._door.run(argv, timeout=patience + _STOP_SLACK, to_its_end=True)
 
     def start(self, containers: Sequence[Container]) -> None:
         """Start ``containers`` and nothing else, each after those of them that it depends on."""

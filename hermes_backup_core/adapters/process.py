@@ -30,14 +30,28 @@ class Door:
     folder: str | None = None
 
     def run(
-        self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float | None = None, fine: Sequence[int] = (0,)
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        timeout: float | None = None,
+        fine: Sequence[int] = (0,),
+        to_its_end: bool = False,
     ) -> bytes:
-        """Run ``argv`` to its end and return its stdout; raises `CommandFailed`. ``timeout`` is in seconds."""
+        """Run ``argv`` and return its stdout; raises `CommandFailed`. ``timeout`` is in seconds.
+
+        An error meanwhile, a signal say, ends the program, or with ``to_its_end`` is raised when it has ended.
+        """
         with self.started(argv, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             try:
                 stdout, stderr = process.communicate(stdin, timeout=timeout)
             except subprocess.TimeoutExpired as err:
                 raise CommandFailed(tuple(argv), -9, f"no answer after {timeout:.0f} s") from err
+            except BaseException:
+                if to_its_end:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.communicate(timeout=timeout)
+                raise
         _check(argv, process.returncode, stderr, fine)
         return bytes(stdout)
 

@@ -39,13 +39,17 @@ class Member:
 
 @define
 class Output:
-    """The file ``<folder>/<name>.partial`` under way. ``members`` are those that are through."""
+    """The file ``<folder>/<name>.partial`` under way. ``members`` are those that are through.
+
+    ``size_bytes`` is that of the whole file, once it is published.
+    """
 
     folder: str
     name: BackupName
     files: Files
     clock: Clock
     members: list[Member] = field(factory=list, init=False)
+    size_bytes: int = field(default=0, init=False)
     _file: BinaryIO | None = field(default=None, init=False)
     _tar: OuterTar = field(init=False)
 
@@ -84,6 +88,8 @@ class Output:
         if self._file is None:
             raise ValueError("the output is not open")
         self._tar.finish(manifest)
+        # Asked for while a failure can still be one: nothing may go wrong once the file bears its final name.
+        self.size_bytes = self.files.size(self.partial)
         final = posixpath.join(self.folder, name.tarball)
         uninterruptible()
         self.files.publish(self._file, self.partial, final)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from attrs import evolve, frozen
 
 from hermes_backup_core.domain.errors import HermesBackupError
@@ -86,13 +88,22 @@ class Recovery:
             if idle and self.clock.monotonic() > deadline:
                 raise NotRunning(tuple(container.name for container in idle)) from trouble
             if idle:
-                try:
-                    self.stack.start(idle)
-                except HermesBackupError as err:
-                    trouble = err
+                trouble = self._start(idle) or trouble
             if calm < 2:
                 self.clock.sleep(_LOOK_EVERY)
         return tuple(container.name for container in first)
+
+    def _start(self, idle: list[Container]) -> HermesBackupError | None:
+        """Start ``idle``, and all that can be where one cannot; return what stood in the way."""
+        try:
+            self.stack.start(idle)
+            return None
+        except HermesBackupError as err:
+            trouble = err
+        for container in idle if len(idle) > 1 else ():
+            with suppress(HermesBackupError):
+                self.stack.start([container])
+        return trouble
 
     def _end_maintenance(self, record: RunRecord) -> tuple[RunRecord, str]:
         if not record.maintenance:

@@ -75,7 +75,6 @@ class BackupRun:
                 name = BackupName.make(manifest.scope, self._build_no, self.plan.name.moment)
                 with self.reporter.progress("bringing the backup to the disk", None):
                     path = self._output.publish(manifest.render(), name, self.switches.uninterruptible)
-            self.switches.partial_is_finished()
         return self._result(path, manifest, self.clock.monotonic() - began)
 
     def _take(self, steps: Sequence[Step]) -> None:
@@ -222,7 +221,7 @@ class BackupRun:
     def _result(self, path: str, manifest: Manifest, seconds: float) -> BackupResult:
         return BackupResult(
             path=path,
-            size_bytes=self.files.size(path),
+            size_bytes=self._output.size_bytes,
             manifest=manifest,
             members=tuple(
                 MemberResult(member.name, member.sink.record.size_bytes, member.content_bytes, member.seconds)

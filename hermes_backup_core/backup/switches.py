@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 
 from attrs import define, evolve, field, frozen
 
-from hermes_backup_core.backup.recovery import Recovery
+from hermes_backup_core.backup.recovery import Outcome, Recovery
 from hermes_backup_core.domain.errors import CommandFailed, HermesBackupError
 from hermes_backup_core.domain.host import DATABASE_CONTAINER, LDAP_CONTAINER, Container
 from hermes_backup_core.domain.record import RunRecord
@@ -57,7 +57,7 @@ class Switches:
     in_maintenance: float = field(default=0.0, init=False)
 
     def __enter__(self) -> Switches:
-        self._keep(self.record)
+        # Nothing is recorded yet: a signal that came right after would find nobody to take it off the disk again.
         return self
 
     def __exit__(
@@ -70,18 +70,21 @@ class Switches:
         for problem in outcome.problems:
             self.reporter.warn(problem)
         self.problems = outcome.problems
+        try:
+            self._close_journal(outcome)
+        except OSError as err:
+            # No error: it would hide what ended the run. The next run finds that there is nothing to do.
+            self.reporter.warn(f"the record of this run cannot be brought up to date ({err}): run the backup again")
+
+    def _close_journal(self, outcome: Outcome) -> None:
         if outcome.problems:
             self._keep(outcome.left)
         else:
             self.journal.clear()
 
     def announce_partial(self, path: str) -> None:
-        """Record that the file ``path`` is about to be made, and is to go unless it is finished."""
+        """Record that the file ``path`` is about to be made, and is to go unless it bears its final name by then."""
         self._keep(evolve(self.record, partial=path))
-
-    def partial_is_finished(self) -> None:
-        """Record that the file bears its final name."""
-        self._keep(evolve(self.record, partial=None))
 
     @contextmanager
     def nextcloud_in_maintenance(self) -> Iterator[None]:
@@ -104,9 +107,16 @@ class Switches:
             self.reporter.warn(
                 f"occ cannot switch Nextcloud's maintenance mode on, so its files are packed live: {err}"
             )
+            self._forget_maintenance()
             return False
         self.reporter.info("Nextcloud is in maintenance mode")
         return True
+
+    def _forget_maintenance(self) -> None:
+        """Take it off the record again where `occ` can tell that it is off after all."""
+        with suppress(CommandFailed):
+            if self.record.maintenance and not self.nextcloud.in_maintenance():
+                self._keep(evolve(self.record, maintenance=False))
 
     def _end_maintenance(self) -> None:
         self.recovery.end_maintenance()

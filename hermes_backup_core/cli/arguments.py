@@ -11,6 +11,7 @@ from attrs import frozen
 
 from hermes_backup_core.domain.errors import HermesBackupError
 from hermes_backup_core.domain.notice import address_problem
+from hermes_backup_core.domain.paths import normalised
 from hermes_backup_core.domain.plan import BackupRequest
 from hermes_backup_core.domain.scope import Mode, Scope
 
@@ -68,6 +69,8 @@ def parse_backup(argv: Sequence[str]) -> BackupOptions:
     if any(argument in ("-h", "--help") for argument in argv):
         return BackupOptions(None, help_text=parser.format_help())
     typed = parser.parse_args(list(argv))
+    if typed.help:  # among other letters, as in -yh
+        return BackupOptions(None, help_text=parser.format_help())
     if typed.notify_email is not None and (problem := address_problem(typed.notify_email)):
         parser.error(f"--notify-email {problem}")
     if typed.test_notify and typed.notify_email is None:
@@ -91,7 +94,7 @@ def _request(parser: argparse.ArgumentParser, typed: argparse.Namespace) -> Back
         parser.error(f"unknown scope '{typed.scope}': choose one of {', '.join(_SCOPES)}")
     return BackupRequest(
         scope=Scope(typed.scope),
-        output=os.path.abspath(typed.output),
+        output=normalised(os.path.abspath(typed.output)),
         mode=Mode.COLD if typed.cold else Mode.HOT,
         nextcloud_maintenance=not typed.no_nc_maintenance,
     )

@@ -17,7 +17,7 @@ from hermes_backup_core.backup.job import BackupJob
 from hermes_backup_core.backup.result import BackupResult
 from hermes_backup_core.cli.arguments import BackupOptions, UsageError, parse_backup
 from hermes_backup_core.cli.install_root import find_install_root
-from hermes_backup_core.cli.log import Log
+from hermes_backup_core.cli.log import Log, open_closed_streams
 from hermes_backup_core.cli.progress import ProgressLog
 from hermes_backup_core.cli.report import report_lines
 from hermes_backup_core.cli.signals import Signals
@@ -38,8 +38,16 @@ _ROOT_USER = 0
 def main(argv: Sequence[str], *, called_as: str) -> int:
     """Run the backup script with the arguments ``argv``; return its exit code."""
     os.umask(0o077)
-    began = host_clock().now()
+    open_closed_streams()
     log = Log(sys.stdout, sys.stderr, host_clock().now)
+    try:
+        return _called(argv, called_as, log)
+    finally:
+        log.end()
+
+
+def _called(argv: Sequence[str], called_as: str, log: Log) -> int:
+    began = host_clock().now()
     try:
         options = parse_backup(argv)
     except UsageError as err:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
 import threading
 from collections import deque
@@ -80,11 +81,9 @@ class Log:
             descriptor, path = tempfile.mkstemp(prefix=name.removesuffix("log"), suffix=".log")
             self.warn(f"no log can be written to {shown(folder)} ({err.strerror}); it is {path}")
         self.path = path
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):
             self._file = os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", buffering=1)
-            early, self._early = self._early, []
-        for line in early:
-            self._keep(line)
+            self._file.writelines(f"{line}\n" for line in self._early)
 
     def rename_file(self, name: str) -> None:
         """Give the log file its final ``name``, in the folder where it lies."""
@@ -92,6 +91,15 @@ class Log:
         if self.path and path != self.path and not os.path.lexists(path):
             os.rename(self.path, path)
             self.path = path
+
+    def end(self) -> None:
+        """Let go of the screen: what it did not take must not become Python's exit code 120."""
+        for stream in (self._stdout, self._stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                with open(os.devnull, "wb") as nowhere, contextlib.suppress(OSError, ValueError):
+                    os.dup2(nowhere.fileno(), stream.fileno())
 
     def _stamped(self, text: str, kind: str) -> None:
         for line in text.splitlines() or [""]:
@@ -116,6 +124,13 @@ class Log:
                 self._early.append(line)
             else:
                 self._file.write(line + "\n")
+
+
+def open_closed_streams() -> None:
+    """Give this process the standard streams that its caller has closed, with nothing behind them."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - open as long as we live
 
 
 def _terminal(stream: TextIO) -> Console | None:

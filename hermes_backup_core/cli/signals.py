@@ -35,7 +35,8 @@ class Signals:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # A run that has ended ends the process with it, and another signal must not change how.
+            signal.signal(number, signal.SIG_IGN if self._deaf else handler)
 
     def _raise(self, number: int, _frame: FrameType | None) -> None:
         if not self._deaf:

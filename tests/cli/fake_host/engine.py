@@ -129,8 +129,9 @@ class FakeEngine:
         return [call for call in self.calls if call.has(*words)]
 
     def running(self) -> set[str]:
-        """The names of this project's containers that run."""
-        return {name for name, found in self.containers.items() if found.state == "running" and not found.one_off}
+        """The names of this project's containers that run, less one-off ones."""
+        own = (found for found in self.containers.values() if found.project == self.project and not found.one_off)
+        return {found.name for found in own if found.state == "running"}
 
     def listed(self, label: str) -> Iterator[FakeContainer]:
         """The containers that have the ``label`` of a project."""
@@ -158,7 +159,7 @@ class FakeEngine:
                 return Reply.of_json({"name": self.project, "volumes": self._volumes()})
             case ("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"):
                 return Reply(self.endpoint.encode() + b"\n")
-            case ("docker", "stop", "--time", _, *names):
+            case ("docker", "stop", "--time" | "-t", _, *names):
                 return self._switch(names, "exited")
             case ("docker", "start", *names):
                 return self._switch(names, "running")

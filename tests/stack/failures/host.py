@@ -58,6 +58,9 @@ class Ended:
     def warnings(self) -> list[str]:
         return re.findall(r"^\[[^]]+\] WARN: (.*)$", self.stdout, re.MULTILINE)
 
+    def warnings_about(self, text: str) -> list[str]:
+        return [warning for warning in self.warnings if text in warning]
+
 
 @dataclass(frozen=True)
 class State:
@@ -249,11 +252,12 @@ class Host:
         assert ended.code == code, ended.stdout + ended.stderr
         assert ended.error
         assert all(line in ended.stdout for line in ended.error.splitlines())
-        logs = [path for path in (run.output, self.temporary) for path in path.iterdir()] if run.output.is_dir() else []
-        assert [log for log in logs if log.suffix == ".log"] == ([ended.log_path] if ended.log_path else [])
+        folders = [folder for folder in (run.output, self.temporary) if folder.is_dir()]
+        logs = [path for folder in folders for path in folder.glob("*.log")]
+        assert logs == ([ended.log_path] if ended.log_path else [])
         assert all(line in ended.log for line in ended.error.splitlines())
+        assert not [path for folder in folders for path in folder.glob("*.tar")]
         self.check_nothing_left(run.output)
-        assert not list(run.output.glob("*.tar")) if run.output.is_dir() else True
         assert self.state() == before
         return ended
 
@@ -263,7 +267,7 @@ class Host:
 
     def check_nothing_left(self, output: Path | None = None) -> None:
         """No process, no journal, no held lock, no partial file, no spool."""
-        wait_for(lambda: not orphans(), lambda: f"processes that survived: {orphans()}")
+        wait_for(lambda: not self.orphans(), lambda: f"processes that survived: {self.orphans()}")
         wait_for(lambda: not self.dumping(), lambda: f"dumps that go on in containers: {self.dumping()}")
         assert journal_in(self.state_folder) is None
         for folder in self.state_folder.glob("*"):
@@ -299,8 +303,16 @@ class Host:
         for run in self.runs:
             if run.process.poll() is None:
                 run.kill()
-        for pid in orphans():
+        for pid in self.orphans():
             os.kill(pid, signal.SIGKILL)
+
+    def orphans(self) -> dict[int, str]:
+        """Processes that a script which is over has left to us, as `adopting` sees to."""
+        ours = {run.process.pid for run in self.runs}
+        found = {pid: line for pid, line in children(os.getpid()).items() if pid not in ours}
+        for pid in filter(is_zombie, found):
+            os.waitpid(pid, os.WNOHANG)
+        return {pid: line for pid, line in found.items() if line}
 
 
 def journal_in(state_folder: Path) -> RunRecord | None:
@@ -341,19 +353,6 @@ def adopting() -> Iterator[None]:
         yield
     finally:
         libc.prctl(_SUBREAPER, 0, 0, 0, 0)
-
-
-def orphans() -> dict[int, str]:
-    """Processes that a script which is over has left to us, as `adopting` sees to."""
-    found = children(os.getpid())
-    for pid in found:
-        if command_line(pid) == "" and is_zombie(pid):
-            os.waitpid(pid, os.WNOHANG)
-    return {pid: line for pid, line in found.items() if line and not is_script(line)}
-
-
-def is_script(line: str) -> bool:
-    return str(SCRIPT) in line
 
 
 def is_zombie(pid: int) -> bool:

@@ -33,9 +33,14 @@ class MemoryFile(io.BytesIO):
             if self._host.full_after is not None and end > self._host.full_after:
                 raise OSError(errno.ENOSPC, "No space left on device")
             written = super().write(data)
-            # That something lies there is what a killed run leaves; its bytes matter only once it is published.
-            self._host.files[self._path] = b"unfinished"
+            self._host.files[self._path] = self.getvalue()
             return written
+
+    def truncate(self, size: int | None = None, /) -> int:
+        with self._host.port("file.truncate"):
+            size = super().truncate(size)
+            self._host.files[self._path] = self.getvalue()
+            return size
 
 
 @define

@@ -1,0 +1,112 @@
+"""A cold backup fails: whatever happens while the stack is stopped, exactly what ran before runs again."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.stack.failures.breaking import altered, moved, stopped
+from tests.stack.failures.host import Host
+
+pytestmark = pytest.mark.usefixtures("heavy")
+IMPATIENT = "hermes_backup_core.backup.recovery.START_PATIENCE=6"
+
+
+def test_a_dump_that_fails_starts_all_again_that_ran_and_nothing_else(host: Host) -> None:
+    make = "CREATE TABLE gone (n INT); CREATE VIEW looks_at_gone AS SELECT n FROM gone; DROP TABLE gone;"
+    view = altered(host.hermes, do=f"USE authelia; {make}", undo="DROP VIEW authelia.looks_at_gone")
+    with stopped(host.hermes, "hermes_mail_filter"), view:
+        ended = host.fails("-B", "system", "--cold", "--notify-email=admin@example.com")
+        assert "the dump of database authelia failed" in ended.error
+        assert "looks_at_gone" in ended.error
+        assert "started hermes_authelia" in ended.stdout
+    (mail,) = host.hermes.received_mail(at_least=1)
+    assert b"looks_at_gone" in mail
+
+
+def test_a_directory_that_fails_starts_all_again(host: Host) -> None:
+    """slapd itself cannot start for the dumps, so it is mended before it has to start again for good."""
+    before = host.state()
+    configuration = host.hermes.root / "config/ldap/etc/ldap/slapd.d/cn=config.ldif"
+    run = host.begin("-B", "all", "--cold", seconds="hermes_backup_core.backup.recovery.START_PATIENCE=60")
+    run.until(lambda: (record := run.journal()) and record.stopped, "a stack that is being stopped")
+    run.freeze()
+    with moved(configuration):
+        run.process.send_signal(signal.SIGCONT)
+        run.until(lambda: "for the dumps" in run.said(), "the start for the dumps")
+        run.until(lambda: "Traceback" in run.said() or "ERROR" in run.said() or "started" in run.said(), "an end")
+    ended = host.check_failed(run, before)
+    assert "hermes_ldap" in ended.error or "LDAP" in ended.error
+
+
+def test_a_tar_that_is_killed_starts_all_again_that_ran(host: Host) -> None:
+    before = host.state()
+    run = host.begin("-B", "vmail", "--cold")
+    tar = run.until_packing(host.hermes.tiers["vmail"])
+    assert host.hermes.running() == set()
+    os.kill(tar, signal.SIGKILL)
+    ended = host.check_failed(run, before)
+    assert "tar ended with signal 9" in ended.error
+    assert "started hermes_authelia, hermes_commandbox, hermes_db_server" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("folder", "container"), [("redis", "hermes_redis"), ("app", "hermes_nextcloud")], ids=["first", "last"]
+)
+def test_a_container_that_does_not_start_again_is_named_and_does_not_keep_the_others(
+    host: Host, folder: str, container: str
+) -> None:
+    """The backup is whole and kept; its exit code is 1, and the next run tries again. Others wait for redis."""
+    broken = host.hermes.tiers["nextcloud"] / folder
+    everything = host.hermes.running()
+    needing = {container, "hermes_commandbox"} if folder == "app" else {container}
+    run = host.begin("-B", "vmail", "--cold", "--notify-email=admin@example.com", seconds=IMPATIENT)
+    os.kill(tar := run.until_packing(host.hermes.tiers["vmail"]), signal.SIGSTOP)
+    with moved(broken):
+        os.kill(tar, signal.SIGCONT)
+        ended = run.ended()
+        assert ended.code == 1
+        assert "is whole, but" in ended.error
+        assert container in ended.error
+        assert "look at `docker logs" in ended.error
+        assert "`docker start" in ended.error
+        assert host.hermes.running() == everything - needing
+        host.whole_backup()
+        record = run.journal()
+        assert record is not None
+        assert needing <= set(record.stopped)
+    (mail,) = host.hermes.received_mail(at_least=1)
+    assert b"[FAILURE]" in mail
+    second = host.succeeds("-B", "archive")
+    assert f"started {', '.join(sorted(needing))}" in second.stdout
+    assert host.hermes.running() == everything
+
+
+def test_a_database_that_had_to_be_killed_at_its_stop_makes_no_cold_backup(host: Host) -> None:
+    """The engine kills what does not end in time, and its files may be torn."""
+    before = host.state()
+    run = host.begin("-B", "vmail", "--cold", seconds="hermes_backup_core.domain.host.STOP_SECONDS=3")
+    run.until(lambda: (record := run.journal()) and record.stopped, "a stack that is being stopped")
+    host.hermes.exec("hermes_db_server", "pkill", "-STOP", "-x", "mariadbd")
+    ended = host.check_failed(run, before)
+    assert "hermes_db_server did not stop within" in ended.error
+    assert "this would be no clean cold backup" in ended.error
+    assert "look at `docker logs hermes_db_server`" in ended.error
+
+
+def test_what_was_stopped_before_stays_stopped(host: Host) -> None:
+    with stopped(host.hermes, "hermes_nginx"):
+        before = host.state()
+        host.succeeds("-B", "archive", "--cold")
+        assert host.state() == before
+
+
+def test_a_console_that_does_not_answer_afterwards_is_a_warning(host: Host) -> None:
+    with stopped(host.hermes, "hermes_commandbox"):
+        run = host.begin("-B", "archive", "--cold", seconds="hermes_backup_core.services.console._PATIENCE=2")
+        ended = run.ended()
+        assert ended.code == 0
+        assert ended.warnings_about("the admin console does not answer yet: look at `docker logs hermes_commandbox`")
+        host.whole_backup()
