@@ -48,21 +48,35 @@ serves() {
     "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null
 }
 
-# find_python: prints a Python that serves. Debian's own is installed where there is none.
+# open_to_all FILE: whether every user of the machine may get at it, whatever links lead there.
+open_to_all() {
+    local path
+    path=$(readlink -f -- "$1") || return
+    while [ "$path" != / ]; do
+        [ -n "$(find "$path" -maxdepth 0 -perm -o=x)" ] || return
+        path=${path%/*}
+        path=${path:-/}
+    done
+}
+
+# find_python: prints a Python that serves. One that lies in root's own home would keep a dry run from everybody else,
+# so it is taken only where Debian's cannot be had.
 find_python() {
-    local name path
+    local name path last=
     for name in python3 python3.13 python3.12 python3.11 python3.10; do
         # All of a name on the PATH: the first may be somebody's own build, without what the second has.
         while IFS= read -r path; do
-            if serves "$path"; then
+            serves "$path" || continue
+            last=${last:-$path}
+            if open_to_all "$path"; then
                 printf '%s\n' "$path"
                 return
             fi
         done < <(type -aP "$name")
     done
-    need_packages python3 python3-venv >&2
-    serves /usr/bin/python3 || fail "no Python from 3.10 to 3.13 here, and Debian's is none either: install one."
-    printf '%s\n' /usr/bin/python3
+    (need_packages python3 python3-venv >&2) && serves /usr/bin/python3 && last=/usr/bin/python3
+    [ -n "$last" ] || fail "no Python from 3.10 to 3.13 here, and Debian's is none either: install one."
+    printf '%s\n' "$last"
 }
 
 # make_venv DIR LOCKFILE [PIP-OPTION…]: a virtual environment with exactly what the lock names. One that serves is left

@@ -79,10 +79,19 @@ class ComposeStack:
                 self._door.run(argv, timeout=patience + _STOP_SLACK, to_its_end=True)
 
     def start(self, containers: Sequence[Container]) -> None:
-        """Start ``containers`` and nothing else, each after those of them that it depends on."""
+        """Start ``containers`` and nothing else, each after those of them that it depends on.
+
+        One that cannot start is raised when all the others have been tried.
+        """
+        trouble: CommandFailed | None = None
         for group in start_order(containers):
             self._await_health(group, containers)
-            self._docker("start", *(container.name for container in group), timeout=_ANSWER_SECONDS)
+            try:
+                self._docker("start", *(container.name for container in group), timeout=_ANSWER_SECONDS)
+            except CommandFailed as err:
+                trouble = trouble or err
+        if trouble:
+            raise trouble
 
     def run(self, container: str, argv: Sequence[str], *, user: str | None = None, stdin: bytes = b"") -> bytes:
         """Run ``argv`` inside ``container`` and return its stdout."""
@@ -110,7 +119,7 @@ class ComposeStack:
         wanted &= {container.name for container in containers}
         deadline = self.clock.monotonic() + _HEALTH_SECONDS
         while wanted and self.clock.monotonic() < deadline:
-            wanted -= {found.name for found in self.containers() if found.health in (None, "healthy")}
+            wanted -= {found.name for found in self.containers() if not found.runs or found.health in (None, "healthy")}
             if wanted:
                 self.clock.sleep(0.5)
 

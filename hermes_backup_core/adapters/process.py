@@ -67,11 +67,12 @@ class Door:
     @contextlib.contextmanager
     def started(self, argv: Sequence[str], **pipes: Any) -> Iterator[Any]:
         """Start ``argv``, its stdout a pipe; when the body ends before it does, it is killed and reaped."""
-        try:
-            command = local[argv[0]]
-        except CommandNotFound as err:
-            raise CommandFailed(tuple(argv), _NOT_FOUND, f"there is no program {argv[0]}; install it") from err
-        process = command.popen(argv[1:], cwd=self.folder, env=dict(self.environ), start_new_session=True, **pipes)
+        with _only(self.environ):
+            try:
+                command = local[argv[0]]
+            except CommandNotFound as err:
+                raise CommandFailed(tuple(argv), _NOT_FOUND, f"there is no program {argv[0]}; install it") from err
+            process = command.popen(argv[1:], cwd=self.folder, start_new_session=True, **pipes)
         try:
             yield process
         finally:
@@ -102,6 +103,16 @@ class Tail:
         """Return it, once the program has ended."""
         self._thread.join()
         return self._kept
+
+
+@contextlib.contextmanager
+def _only(environ: Mapping[str, str]) -> Iterator[None]:
+    """Let plumbum pass on ``environ``, and of this process's own environment, which it would add, just the PATH."""
+    with local.env():
+        path = {"PATH": local.env.get("PATH", "")}
+        local.env.clear()
+        local.env.update({**path, **environ})
+        yield
 
 
 def _check(argv: Sequence[str], exit_code: int, stderr: bytes, fine: Sequence[int]) -> None:

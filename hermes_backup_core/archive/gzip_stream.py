@@ -65,7 +65,7 @@ class GzipStream:
         self._sink = sink
         self._level = level
         self._deflaters = _Deflaters(threads)
-        self._most_in_flight = threads + 2
+        self._most_in_flight = 2 * threads + 4  # enough that no core waits while tar or the disk stumbles
         self._in_flight: deque[Future[_Deflated]] = deque()
         self._chunks: list[memoryview] = []
         self._pending = 0

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from attrs import evolve, frozen
 
-from hermes_backup_core.domain.errors import HermesBackupError
+from hermes_backup_core.domain.errors import CommandFailed, HermesBackupError, last_lines
 from hermes_backup_core.domain.host import NEXTCLOUD_CONTAINER, Container
 from hermes_backup_core.domain.paths import shown
 from hermes_backup_core.domain.record import RunRecord
@@ -86,7 +86,7 @@ class Recovery:
             idle = _idle(self.stack.containers(), names)
             calm = 0 if idle else calm + 1
             if idle and self.clock.monotonic() > deadline:
-                raise NotRunning(tuple(container.name for container in idle)) from trouble
+                raise NotRunning(tuple(container.name for container in idle), _reason(trouble)) from trouble
             if idle:
                 trouble = self._start(idle) or trouble
             if calm < 2:
@@ -128,13 +128,18 @@ class Recovery:
 
 @frozen
 class NotRunning(HermesBackupError):
-    """Containers that ran before do not run again."""
+    """Containers that ran before do not run again. ``reason`` is what the engine said, if it said anything."""
 
     containers: tuple[str, ...]
+    reason: str = ""
 
     def __str__(self) -> str:
         names = " ".join(self.containers)
-        return f"{names} did not start again: look at `docker logs {self.containers[0]}`, then `docker start {names}`"
+        said = f" ({self.reason})" if self.reason else ""
+        return (
+            f"{names} did not start again{said}: look at `docker logs {self.containers[0]}`, "
+            f"then run `docker start {names}`"
+        )
 
 
 @frozen
@@ -151,6 +156,10 @@ class StillInMaintenance(HermesBackupError):
 def _idle(containers: tuple[Container, ...], names: tuple[str, ...]) -> list[Container]:
     """Return those of ``names`` that exist and do not run; one that is gone for good cannot be started."""
     return [container for container in containers if container.name in names and not container.runs]
+
+
+def _reason(trouble: HermesBackupError | None) -> str:
+    return last_lines(trouble.stderr, 2) if isinstance(trouble, CommandFailed) else str(trouble or "")
 
 
 def _listed(containers: list[Container]) -> str:

@@ -164,9 +164,7 @@ class BackupCommand:
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def _done(self, result: BackupResult) -> int:
-        name = BackupName.parse(os.path.basename(result.path))
-        if name:
-            self.log.rename_file(name.log)
+        self.log.rename_file(f"{os.path.basename(result.path).removesuffix('.tar')}.log")
         self.log.section("Done")
         for line in report_lines(result):
             self.log.info(line)

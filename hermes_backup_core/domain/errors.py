@@ -81,7 +81,7 @@ class DumpFailed(HermesBackupError):
     def __str__(self) -> str:
         return (
             f"the dump of database {self.database} failed: {self.reason}. "
-            "No backup was made; mend the database, then run the backup again."
+            "Look at `docker logs hermes_db_server` and mend the database, then run the backup again."
         )
 
 

@@ -57,7 +57,7 @@ class Directory:
         try:
             self.stack.stream(LDAP_CONTAINER, _SLAPCAT, keep)
         except CommandFailed as err:
-            raise DirectoryExportFailed(f"slapcat: {last_lines(err.stderr, 3) or err}") from err
+            raise DirectoryExportFailed(last_lines(err.stderr, 3) or str(err)) from err
         if counter.entries == 0:
             raise DirectoryExportFailed(f"slapcat gave no entry of {LDAP_SUFFIX}")
         return counter.entries

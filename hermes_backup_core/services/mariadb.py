@@ -121,7 +121,7 @@ class MariaDB:
             self.stack.stream(DATABASE_CONTAINER, (*(self._login or _BY_SOCKET), *_DUMP, database), keep)
         except CommandFailed as err:
             kind = SnapshotBroken if _CHANGED_MEANWHILE.search(err.stderr) else DumpFailed
-            raise kind(database, f"mariadb-dump: {last_lines(err.stderr, 3) or err}") from err
+            raise kind(database, last_lines(err.stderr, 3) or str(err)) from err
         if not proof.is_closed:
             raise DumpFailed(database, "its closing line `-- Dump completed` is missing")
         missing = before - proof.names

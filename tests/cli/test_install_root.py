@@ -50,3 +50,12 @@ def test_a_missing_root_is_told_by_mail(host: FakeHost) -> None:
     assert done.code == 1
     (mail,) = host.engine.hermes.mails
     assert b"Reason:    no docker-compose.yml in" in mail
+
+
+def test_compose_is_asked_in_the_install_root_and_sees_no_path_of_the_callers(host: FakeHost) -> None:
+    done = host.run(*host.command("vmail", "-n"), environ={"VMAIL_MOUNT": "/elsewhere", "COMPOSE_PROFILES": "pro"})
+    assert done.code == 0
+    (call,) = host.engine.called("compose", "config")
+    assert call.folder == str(host.root)
+    assert "VMAIL_MOUNT" not in call.environ
+    assert call.environ["COMPOSE_PROFILES"] == "pro"

@@ -1,7 +1,7 @@
 """The program behind the names `docker` and `tar`: asks the fake engine, and does what that answers.
 
-It runs by itself, in a bare Python, and must start fast. One line of JSON goes to the socket that
-`FAKE_ENGINE` names; lines of JSON come back until one says how to end.
+It runs by itself, in a bare Python, and must start fast. One line of JSON goes to the socket beside its own
+folder (its environment may be empty); lines of JSON come back until one says how to end.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ def main() -> int:
     reads = program == "docker" and "--interactive" in sys.argv
     stdin = sys.stdin.buffer.read().decode("latin-1") if reads else ""
     with socket.socket(socket.AF_UNIX) as line:
-        line.connect(os.environ["FAKE_ENGINE"])
-        question = {"program": program, "argv": sys.argv[1:], "stdin": stdin, "cwd": os.getcwd()}
+        line.connect(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "programs.sock"))
+        known = {"cwd": os.getcwd(), "environ": dict(os.environ)}
+        question = {"program": program, "argv": sys.argv[1:], "stdin": stdin, **known}
         line.sendall(json.dumps(question).encode() + b"\n")
         for answer in line.makefile("rb"):
             ended = obey(json.loads(answer))

@@ -15,11 +15,12 @@ REAL_TAR = "/usr/bin/tar"
 
 @frozen
 class Call:
-    """One call of `docker` or `tar`: its arguments (the program's name first) and what stood on its stdin."""
+    """One call of `docker` or `tar`: its arguments (the program's name first), its stdin, where and with what."""
 
     words: tuple[str, ...]
     stdin: bytes
     folder: str
+    environ: dict[str, str]
 
     def has(self, *words: str) -> bool:
         """Whether each of ``words`` is one of its arguments, or a part of one."""

@@ -104,16 +104,13 @@ class FakeHost:
     @property
     def environ(self) -> dict[str, str]:
         """What the scripts find in their environment."""
-        kept = {key: value for key, value in os.environ.items() if key.startswith("COVERAGE_")}
         path = f"{self.base}/bin:{Path(sys.executable).parent}:/usr/sbin:/usr/bin:/sbin:/bin"
         return {
-            **kept,
             "PATH": path,
             "LANG": "C.UTF-8",
             "HOME": str(self.base),
             "TMPDIR": str(self.temp),
             "DOCKER_HOST": self.docker_host,
-            "FAKE_ENGINE": f"{self.base}/programs.sock",
             "HERMES_ROOT": str(self.root),
             "HERMES_BACKUP_STATE": str(self.base / "state"),
         }
@@ -133,7 +130,9 @@ class FakeHost:
         """Start a script with ``arguments``; ``through`` is what starts it, ``environ`` changes (None: unset)."""
         self._count += 1
         out, err = self.base / f"out.{self._count}", self.base / f"err.{self._count}"
-        changed = {**self.environ, **environ}
+        # Whoever is not root cannot write what was measured.
+        measured = {key: value for key, value in os.environ.items() if key.startswith("COVERAGE_")}
+        changed = {**({} if through == AS_NOBODY else measured), **self.environ, **environ}
         interpreter = () if script.suffix == ".sh" else (sys.executable,)
         with out.open("wb") as stdout, err.open("wb") as stderr:
             streams = {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": stderr}

@@ -35,7 +35,8 @@ class _Programs(StreamRequestHandler):
     def handle(self) -> None:
         question = json.loads(self.rfile.readline())
         words = (question["program"], *question["argv"])
-        reply = self.server.engine.answer(Call(words, question["stdin"].encode("latin-1"), question["cwd"]))
+        call = Call(words, question["stdin"].encode("latin-1"), question["cwd"], question["environ"])
+        reply = self.server.engine.answer(call)
         with suppress(BrokenPipeError):
             self.wfile.write(reply.line())
 
@@ -68,7 +69,7 @@ class _Api(BaseHTTPRequestHandler):
     def address_string(self) -> str:
         return "unix"
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
         """Say nothing."""
 
 

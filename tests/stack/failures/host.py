@@ -288,6 +288,10 @@ class Host:
         ]
         return [line for line in listed if any(f"{program} " in line for program in DUMPERS.values())]
 
+    def server(self, container: str) -> int:
+        """The pid, on this machine, of a container's first process. Inside, no signal could stop it."""
+        return int(self.hermes.engine.docker("inspect", "--format", "{{.State.Pid}}", container))
+
     def whole_backup(self, output: Path | None = None) -> VerifiedBackup:
         """The newest tarball, each member of it checked against its manifest."""
         tarballs = sorted((self.output if output is None else output).glob("*.tar"), key=lambda f: f.stat().st_mtime)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -57,7 +58,6 @@ def test_a_dump_whose_program_is_killed_is_a_failure_that_names_the_database(hos
         before = host.state()
         run = host.begin("-B", "system")
         run.until_dumping("hermes")
-        # The `-x` of a name of our own container's only process of that name.
         host.hermes.exec("hermes_db_server", "pkill", "-9", "-x", "mariadb-dump")
         ended = host.check_failed(run, before)
         assert "the dump of database hermes failed" in ended.error
@@ -140,12 +140,12 @@ def test_a_database_that_hangs_is_left_alone_when_the_operator_gives_up(host: Ho
         before = host.state()
         run = host.begin("-B", "system")
         run.until_dumping("hermes")
-        host.hermes.exec("hermes_db_server", "pkill", "-STOP", "-x", "mariadbd")
+        os.kill(server := host.server("hermes_db_server"), signal.SIGSTOP)
         try:
             run.process.send_signal(signal.SIGINT)
             run.ended()
         finally:
-            host.hermes.exec("hermes_db_server", "pkill", "-CONT", "-x", "mariadbd")
+            os.kill(server, signal.SIGCONT)
         host.check_failed(run, before, code=128 + signal.SIGINT)
 
 

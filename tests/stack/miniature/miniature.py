@@ -20,7 +20,7 @@ from tests.stack.miniature.layout import Layout, laid_out
 
 ROOT_BELOW_BASE = "opt/hermes-seg-docker-gl"
 NOTE = "miniature.json"
-READY_SECONDS = 60
+READY_SECONDS = 120
 LMTP_CLIENT = "/usr/local/lib/miniature/lmtp.php"
 
 

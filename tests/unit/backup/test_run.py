@@ -246,7 +246,7 @@ def test_a_database_that_had_to_be_killed_fails_the_cold_backup(name: str) -> No
     host = plain_host()
     host.boxes[name].ends_with = 137
     before = host.state()
-    with pytest.raises(NotStopped, match=rf"{name} did not stop within 120 s .* docker logs {name}"):
+    with pytest.raises(NotStopped, match=rf"{name} did not stop within 120 s .*`docker logs {name}`"):
         back_up(host, request_of(Scope.VMAIL, Mode.COLD))
     assert host.running() == before.running
     assert host.files == before.files

@@ -1,0 +1,141 @@
+"""The one door to other programs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hermes_backup_core.adapters.process import Door
+from hermes_backup_core.domain.errors import CommandFailed, Ended
+
+PYTHON = (sys.executable, "-IS", "-c")
+
+
+def test_a_program_gets_the_environment_that_was_given_and_of_ours_only_the_path(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OURS", "1")
+    seen = Door({"THEIRS": "1"}).run(("env",)).decode().split()
+    assert {line.split("=")[0] for line in seen} == {"THEIRS", "PATH"}
+
+
+def test_a_program_is_looked_for_where_the_given_path_leads(tmp_path: Path) -> None:
+    program = tmp_path / "greet"
+    program.write_text("#!/bin/sh\necho hello\n")
+    program.chmod(0o755)
+    assert Door({"PATH": f"{tmp_path}:/bin"}).run(("greet",)) == b"hello\n"
+
+
+def test_it_runs_in_the_folder_that_was_given(tmp_path: Path) -> None:
+    assert Door({}, str(tmp_path)).run(("pwd",)) == os.fsencode(tmp_path) + b"\n"
+
+
+def test_stdin_goes_in_and_any_bytes_come_out() -> None:
+    data = bytes(range(256)) * 1000
+    assert Door({}).run(("cat",), stdin=data) == data
+
+
+def test_an_exit_code_that_does_not_count_as_fine_is_a_failure_with_the_end_of_stderr() -> None:
+    with pytest.raises(CommandFailed) as failed:
+        Door({}).run(("sh", "-c", "printf 'caf\\351 is full\\n' >&2; exit 3"))
+    assert failed.value.exit_code == 3
+    assert "exit code 3: caf\\xe9 is full" in str(failed.value)
+    assert Door({}).run(("sh", "-c", "echo out; exit 3"), fine=(0, 3)) == b"out\n"
+
+
+def test_a_program_that_a_signal_ended_is_a_failure_that_names_it() -> None:
+    with pytest.raises(CommandFailed, match="ended with signal 15: it said nothing"):
+        Door({}).run(("sh", "-c", "kill -TERM $$"))
+
+
+def test_a_program_that_is_not_there_is_a_failure_that_says_to_install_it() -> None:
+    with pytest.raises(CommandFailed, match="there is no program nothing-like-it; install it") as failed:
+        Door({}).run(("nothing-like-it", "--version"))
+    assert failed.value.exit_code == 127
+
+
+def test_a_program_that_gives_no_answer_in_time_is_killed(tmp_path: Path) -> None:
+    with pytest.raises(CommandFailed, match="no answer after 0 s"):
+        Door({}).run(("sh", "-c", f"echo $$ >{tmp_path}/pid; exec sleep 1000"), timeout=0.3)
+    assert_gone(tmp_path)
+
+
+def test_a_stream_is_handed_on_as_it_comes_and_stderr_never_blocks() -> None:
+    chunks: list[bytes] = []
+    script = "import sys; sys.stderr.write('x' * 300000 + '\\n'); sys.stdout.write('y' * 300000)"
+    Door({}).stream((*PYTHON, script), chunks.append)
+    assert b"".join(chunks) == b"y" * 300000
+    assert len(chunks) > 1
+
+
+def test_a_stream_that_fails_keeps_the_end_of_stderr() -> None:
+    script = "import sys; sys.stderr.write('early\\n' + 'x' * 70000 + '\\nlast words\\n'); sys.exit(2)"
+    with pytest.raises(CommandFailed) as failed:
+        Door({}).stream((*PYTHON, script), lambda _: None)
+    assert failed.value.stderr.endswith("last words\n")
+    assert "early" not in failed.value.stderr
+
+
+def test_a_sink_that_raises_ends_the_program(tmp_path: Path) -> None:
+    def full(_: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        Door({}).stream(("sh", "-c", f"echo $$ >{tmp_path}/pid; echo out; exec sleep 1000"), full)
+    assert_gone(tmp_path)
+
+
+def test_a_signal_ends_the_program_that_is_waited_for(tmp_path: Path, raising: Callable[[], None]) -> None:
+    script = f"echo $$ >{tmp_path}/pid; kill -USR1 $PPID; exec sleep 1000"
+    with pytest.raises(Ended):
+        Door({}).run(("sh", "-c", script))
+    assert_gone(tmp_path)
+
+
+def test_a_program_that_must_not_be_cut_short_ends_by_itself_and_then_the_signal_counts(
+    tmp_path: Path, raising: Callable[[], None]
+) -> None:
+    script = f"kill -USR1 $PPID; cat {tmp_path}/opened >&2; echo a; echo done >{tmp_path}/done; echo b"
+    os.mkfifo(tmp_path / "opened")
+    writer = os.fork()
+    if not writer:
+        (tmp_path / "opened").write_text("x" * 100)
+        os._exit(0)
+    with pytest.raises(Ended):
+        Door({}).run(("sh", "-c", script), to_its_end=True)
+    os.waitpid(writer, 0)
+    assert (tmp_path / "done").read_text() == "done\n"
+
+
+def test_even_such_a_program_has_its_time(tmp_path: Path, raising: Callable[[], None]) -> None:
+    script = f"echo $$ >{tmp_path}/pid; kill -USR1 $PPID; exec sleep 1000"
+    with pytest.raises(Ended):
+        Door({}).run(("sh", "-c", script), to_its_end=True, timeout=0.3)
+    assert_gone(tmp_path)
+
+
+def test_a_program_is_in_a_session_of_its_own_where_no_ctrl_c_reaches_it() -> None:
+    script = "import os; print(os.getsid(0) == os.getpid())"
+    assert Door({}).run((*PYTHON, script)) == b"True\n"
+
+
+def assert_gone(folder: Path) -> None:
+    assert not Path("/proc", (folder / "pid").read_text().strip()).exists()
+
+
+@pytest.fixture
+def raising() -> object:
+    """SIGUSR1 raises `Ended`, as the script's signals do."""
+
+    def handler(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise Ended("SIGUSR1", number)
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    yield
+    signal.signal(signal.SIGUSR1, before)
