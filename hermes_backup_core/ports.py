@@ -48,6 +48,10 @@ class Files(Protocol):
         """Return ``path`` with all links resolved, whether it exists or not."""
         ...
 
+    def ways(self, path: str) -> tuple[str, ...]:
+        """Return every path to the same folder: ``path`` with links resolved, then those through other mounts."""
+        ...
+
     def is_folder(self, path: str) -> bool:
         """Whether ``path`` is a folder, or a link to one."""
         ...

@@ -12,7 +12,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = (CHECKOUT / ".venv", CHECKOUT / ".venv-test")
-DEPENDENCIES = ("attrs", "cattrs", "docker", "dotenv", "isal", "plumbum", "rich")
+DEPENDENCIES = ("attrs", "cattrs", "docker", "isal", "plumbum", "rich")
 
 
 def enter() -> None:

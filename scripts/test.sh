@@ -15,6 +15,10 @@ part() {
     "$@" || fail "$name failed: see above."
 }
 
+# The tests' own Docker engine does not outlive them, unless it ran before (a demo that is up).
+engine_runs() { "$PYTHON" -m tests.stack.miniature status | grep -q '^engine .* answers$'; }
+stop_engine() { "$PYTHON" -c 'from tests.stack.miniature import stop_engine; stop_engine()'; }
+
 need_root
 cd -- "$CHECKOUT" || exit
 # The caller's own settings are no part of what is tested.
@@ -28,4 +32,5 @@ part "mypy" "$PYTHON" -m mypy
 part "unit and CLI tests" "$PYTHON" -m pytest --cov --cov-report=
 part "coverage of the library, 95 %" "$PYTHON" -m coverage report --fail-under=95
 part "coverage of the domain, 100 %" "$PYTHON" -m coverage report --include='*/domain/*' --fail-under=100
+engine_runs || trap stop_engine EXIT
 part "tests on the real stack" "$PYTHON" -m pytest tests/stack

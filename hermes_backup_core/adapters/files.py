@@ -16,7 +16,7 @@ from attrs import frozen
 from hermes_backup_core.adapters.state import flush_folder
 from hermes_backup_core.domain.errors import HermesBackupError
 from hermes_backup_core.domain.host import Room, TierSize
-from hermes_backup_core.domain.paths import is_within, join, shown
+from hermes_backup_core.domain.paths import is_within, join, relative, shown
 from hermes_backup_core.domain.selection import TierSelection
 
 _SECTOR = 512  # what st_blocks counts in, whatever the file system's own block is (stat(2))
@@ -35,6 +35,15 @@ class OutputUnusable(HermesBackupError):
 
 
 @frozen
+class _Mount:
+    """One line of proc(5)'s mountinfo: the folder ``root`` of the file system on ``device`` is at ``point``."""
+
+    device: str
+    root: str
+    point: str
+
+
+@frozen
 class HostFiles:
     """The files of this machine. ``fstab`` and ``mounts`` say what should be mounted, and what is."""
 
@@ -44,6 +53,23 @@ class HostFiles:
     def resolve(self, path: str) -> str:
         """Return ``path`` with all links resolved."""
         return os.path.realpath(path)
+
+    def ways(self, path: str) -> tuple[str, ...]:
+        """Return ``path`` with links resolved, then the paths by which other mounts (bind ones) show the same."""
+        found = os.path.realpath(path)
+        mounts = list(self._mounts())
+        over = [mount for mount in mounts if is_within(found, mount.point)]
+        if not over:
+            return (found,)
+        # Of two mounts at one place, the later one hides the earlier.
+        own = max(enumerate(over), key=lambda pair: (len(pair[1].point), pair[0]))[1]
+        inside = join(own.root, relative(found, own.point))
+        others = (
+            join(mount.point, relative(inside, mount.root))
+            for mount in mounts
+            if mount.device == own.device and is_within(inside, mount.root)
+        )
+        return (found, *(other for other in others if other != found and _is_same(other, found)))
 
     def is_folder(self, path: str) -> bool:
         """Whether ``path`` is a folder, or a link to one."""
@@ -149,8 +175,12 @@ class HostFiles:
                 yield _unescaped(fields[1])
 
     def _mounted(self) -> Iterator[str]:
+        return (mount.point for mount in self._mounts())
+
+    def _mounts(self) -> Iterator[_Mount]:
         for line in Path(self.mounts).read_text(errors="surrogateescape").splitlines():
-            yield _unescaped(line.split()[4])
+            _, _, device, root, point, *_ = line.split()
+            yield _Mount(device, _unescaped(root), _unescaped(point))
 
 
 def _below(folders: list[str], left_out: set[str]) -> Iterator[os.stat_result]:
@@ -186,6 +216,15 @@ def _try_out(file: BinaryIO) -> None:
     file.truncate()
 
 
+def _is_same(path: str, other: str) -> bool:
+    """Whether both lead to the same file; something else may be mounted over one of them."""
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
+
+
 def _unescaped(name: str) -> str:
     """Undo the octal escapes of fstab(5) and proc(5)."""
-    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), name)
+    raw = re.sub(rb"\\([0-7]{3})", lambda match: bytes((int(match[1], 8) & 0xFF,)), os.fsencode(name))
+    return os.fsdecode(raw)

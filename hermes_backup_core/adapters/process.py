@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import IO, Any
 
 from attrs import define, field
@@ -16,6 +17,7 @@ from hermes_backup_core.domain.errors import CommandFailed
 _STDERR_KEPT = 64 << 10
 _CHUNK_BYTES = 1 << 20
 _NOT_FOUND = 127
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @define
@@ -42,16 +44,13 @@ class Door:
 
         An error meanwhile, a signal say, ends the program, or with ``to_its_end`` is raised when it has ended.
         """
-        with self.started(argv, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        patience = timeout if to_its_end else 0.0
+        with self.started(argv, patience, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             try:
                 stdout, stderr = process.communicate(stdin, timeout=timeout)
             except subprocess.TimeoutExpired as err:
+                process.kill()
                 raise CommandFailed(tuple(argv), -9, f"no answer after {timeout:.0f} s") from err
-            except BaseException:
-                if to_its_end:
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        process.communicate(timeout=timeout)
-                raise
         _check(argv, process.returncode, stderr, fine)
         return bytes(stdout)
 
@@ -65,21 +64,20 @@ class Door:
         _check(argv, process.returncode, tail.text(), fine)
 
     @contextlib.contextmanager
-    def started(self, argv: Sequence[str], **pipes: Any) -> Iterator[Any]:
-        """Start ``argv``, its stdout a pipe; when the body ends before it does, it is killed and reaped."""
-        with _only(self.environ):
-            try:
-                command = local[argv[0]]
-            except CommandNotFound as err:
-                raise CommandFailed(tuple(argv), _NOT_FOUND, f"there is no program {argv[0]}; install it") from err
-            process = command.popen(argv[1:], cwd=self.folder, start_new_session=True, **pipes)
-        try:
+    def started(self, argv: Sequence[str], patience: float | None = 0.0, **pipes: Any) -> Iterator[Any]:
+        """Start ``argv``, its stdout a pipe, and reap it.
+
+        When the body ends before it does, it is killed after ``patience`` seconds, or never where that is None.
+        """
+        with contextlib.ExitStack() as stack:
+            with _only(self.environ), _signals_held():
+                try:
+                    command = local[argv[0]]
+                except CommandNotFound as err:
+                    raise CommandFailed(tuple(argv), _NOT_FOUND, f"there is no program {argv[0]}; install it") from err
+                process = command.popen(argv[1:], cwd=self.folder, start_new_session=True, **pipes)
+                stack.callback(_reap, process, patience)
             yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
-            _close(process)
-            process.wait()
 
 
 @define
@@ -113,6 +111,36 @@ def _only(environ: Mapping[str, str]) -> Iterator[None]:
         local.env.clear()
         local.env.update({**path, **environ})
         yield
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Put the handlers of ending signals off until the body is through.
+
+    One that raises while a program is being started would leave it running with nobody to end it.
+    """
+    held: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in _ENDING if current_thread() is main_thread()}
+    raising = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in raising:
+        signal.signal(number, lambda caught, _: held.append(caught))
+    try:
+        yield
+    finally:
+        for number, handler in raising.items():
+            signal.signal(number, handler)
+        for caught in held:
+            signal.raise_signal(caught)
+
+
+def _reap(process: Any, patience: float | None) -> None:
+    if patience != 0.0 and process.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=patience)
+    if process.poll() is None:
+        process.kill()
+    _close(process)
+    process.wait()
 
 
 def _check(argv: Sequence[str], exit_code: int, stderr: bytes, fine: Sequence[int]) -> None:

@@ -22,7 +22,7 @@ from hermes_backup_core.domain.host import (
 )
 from hermes_backup_core.domain.manifest import Manifest
 from hermes_backup_core.domain.naming import BackupName
-from hermes_backup_core.domain.paths import is_below, join, relative, shown
+from hermes_backup_core.domain.paths import is_below, is_within, join, relative, shown
 from hermes_backup_core.domain.plan import BackupRequest
 from hermes_backup_core.domain.scope import Tier
 from hermes_backup_core.domain.topology import Topology
@@ -64,7 +64,7 @@ class Survey:
         """Return the facts that a backup of ``request`` rests on."""
         project, containers, stack_problem = self._stack()
         resolved = self.topology.map(self.files.resolve)
-        output = self._output(request.output)
+        output = self._output(request.output, resolved)
         facts = HostFacts(
             hostname=self.hostname,
             topology=self.topology,
@@ -106,14 +106,18 @@ class Survey:
         except PermissionError:
             return None
 
-    def _output(self, path: str) -> OutputFacts:
+    def _output(self, path: str, topology: Topology) -> OutputFacts:
         problem = None if self.files.is_folder(path) else "does not exist or is no folder: create it, or mount its disk"
         problem = problem or self.files.output_problem(path)
         if problem:
             return OutputFacts(path, self.files.resolve(path), problem, Room(0, None), frozenset())
-        return OutputFacts(
-            path, self.files.resolve(path), None, self.files.room(path), self._names(path) or frozenset()
-        )
+        names = self._names(path) or frozenset()
+        return OutputFacts(path, self._place(path, topology), None, self.files.room(path), names)
+
+    def _place(self, path: str, topology: Topology) -> str:
+        """Return where the folder ``path`` lies: inside a tier, where any way to it leads through one."""
+        ways = self.files.ways(path)
+        return next((way for way in ways if any(is_within(way, topology.path(tier)) for tier in Tier)), ways[0])
 
     def _tier(self, tier: Tier, resolved: Topology, project: ComposeProject, output: OutputFacts) -> TierFacts:
         path = resolved.path(tier)

@@ -93,7 +93,11 @@ class Log:
             self.path = path
 
     def end(self) -> None:
-        """Let go of the screen: what it did not take must not become Python's exit code 120."""
+        """Close the file, and let go of the screen: what it did not take must not become Python's exit code 120."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._file = None
         for stream in (self._stdout, self._stderr):
             try:
                 stream.flush()

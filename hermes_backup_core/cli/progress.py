@@ -26,12 +26,13 @@ class _Step:
         seconds = time.monotonic() - self.began
         if not self.done:
             return f"{self.task}: under way for {duration(seconds)}"
-        so_far = f"{self.task}: {size(self.done)} in {duration(seconds)} ({rate(self.done, seconds)})"
         if not self.total or self.done > self.total:
-            return so_far
-        left = (self.total - self.done) * seconds / self.done
+            return f"{self.task}: {size(self.done)} in {duration(seconds)}, {rate(self.done, seconds)}"
+        # On a terminal of 80 columns all of it is to be seen.
         share = 100 * self.done // self.total
-        return f"{so_far}, {share} % of about {size(self.total)}, about {duration(left)} left"
+        left = duration((self.total - self.done) * seconds / self.done)
+        so_far = f"{self.task}: {size(self.done)} of {size(self.total)} ({share} %)"
+        return f"{so_far}, {rate(self.done, seconds)}, {left} left"
 
 
 class ProgressLog:

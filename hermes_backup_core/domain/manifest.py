@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 import cattrs
 from attrs import field, frozen
+from cattrs.v import format_exception
 
 from hermes_backup_core.domain.errors import HermesBackupError
 from hermes_backup_core.domain.scope import DATABASES, LDAP_SUFFIX, Mode, Scope
@@ -144,7 +145,7 @@ class Manifest:
             return _structured(content)
         except ManifestError:
             raise
-        except (ValueError, TypeError, KeyError, cattrs.BaseValidationError) as err:
+        except (ValueError, TypeError, KeyError, RecursionError, cattrs.BaseValidationError) as err:
             raise ManifestError("; ".join(_reasons(err))) from err
 
 
@@ -203,10 +204,15 @@ def _without_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _reasons(err: BaseException) -> list[str]:
     if isinstance(err, cattrs.BaseValidationError):
-        return cattrs.transform_error(err)
+        return cattrs.transform_error(err, format_exception=_explained)
     if isinstance(err, KeyError):
         return [f"it lacks {err}"]
     return [str(err)]
+
+
+def _explained(err: BaseException, kind: type | None) -> str:
+    """Return the rule that broke, where it was one of ours, and else what cattrs makes of it."""
+    return str(err) if isinstance(err, (ValueError, TypeError)) else format_exception(err, kind)
 
 
 def _json(value: Any) -> str:

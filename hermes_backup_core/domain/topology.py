@@ -133,8 +133,19 @@ class Topology:
 
     def conflicts(self) -> tuple[str, ...]:
         """Return what makes the tiers' folders ambiguous; call it with links resolved."""
-        return tuple(
-            f"the {tier.value} tier lies at {self.config}, which is the install root: give it a folder of its own"
-            for tier in Tier
-            if tier is not Tier.CONFIG and self.path(tier) == self.config
+        on_root = [tier for tier in Tier if tier is not Tier.CONFIG and self.path(tier) == self.config]
+        owners: dict[str, list[str]] = {}
+        for tier in Tier:
+            for folder in () if tier in on_root else self.folders(tier):
+                owners.setdefault(folder, []).append(tier.value)
+        return (
+            *(
+                f"the {tier.value} tier lies at {self.config}, which is the install root: give it a folder of its own"
+                for tier in on_root
+            ),
+            *(
+                f"{folder} is a folder of the tiers {' and '.join(tiers)} at once: give one of them another path in .env"
+                for folder, tiers in owners.items()
+                if len(tiers) > 1
+            ),
         )

@@ -177,8 +177,9 @@ class DumpProof:
     # Server and client write these at the start of a line, and line breaks inside values as `\n`.
     _CREATES = re.compile(
         rb"\n(?:/\*![0-9]+ )?(?:CREATE (?:OR REPLACE )?)?(?:ALGORITHM=\S+ )?(?:TABLE|VIEW|SEQUENCE) "
-        rb"(?:IF NOT EXISTS )?`((?:[^`]|``)+)`"
+        rb"(?:IF NOT EXISTS )?`((?:[^`]|``)+)`(?=[^`])"
     )
+    _CLOSING = re.compile(rb"\n-- Dump completed[^\n]*\s*\Z")
     # Longer than the longest such line can be: a name has 64 characters.
     _OVERLAP = 1024
 
@@ -197,8 +198,7 @@ class DumpProof:
     @property
     def is_closed(self) -> bool:
         """Whether the dump's last line is the one that only a whole dump has."""
-        lines = self._tail.rstrip().rsplit(b"\n", 1)
-        return lines[-1].startswith(b"-- Dump completed")
+        return self._CLOSING.search(self._tail) is not None
 
 
 def _again(maker: str) -> tuple[str, str]:

@@ -184,7 +184,7 @@ def volumes_by_the_engine(hermes: Miniature) -> dict[str, str]:
     names = hermes.engine.docker("volume", "ls", "-q").decode().split()
     template = '{{index .Labels "com.docker.compose.volume"}}\t{{.Options.device}}'
     lines = hermes.engine.docker("volume", "inspect", "--format", template, *names).decode().splitlines()
-    return dict(line.split("\t") for line in lines)  # type: ignore[misc] # each has two parts
+    return dict(line.split("\t") for line in lines)
 
 
 @pytest.mark.parametrize("tier", TIERS["all"])
@@ -217,7 +217,7 @@ def test_holes_take_no_room_after_unpacking_either(host: Host) -> None:
 
 
 def test_every_file_on_the_host_is_in_one_archive_or_left_out_on_purpose(host: Host) -> None:
-    """None twice, none forgotten: sockets, live databases, signatures, `.git/` and `install-logs/` are all that lacks."""
+    """None twice, none forgotten: sockets, live databases, signatures, `.git/`, `install-logs/` are all that lacks."""
     archived = Counter(
         os.path.join(bytes(host.paths[tier]), name)
         for tier, found in host.unpacked.items()

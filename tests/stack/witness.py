@@ -16,9 +16,11 @@ from pathlib import Path
 from tests.stack.miniature import Miniature
 
 NOTE = r"""#!/bin/bash
+set -o pipefail
 note() {
     local running maintenance
-    running=$({docker} ps --format '{{.Names}}' | sort | tr '\n' ' ')
+    # tar has an environment of its own, in which this engine is not named.
+    running=$({docker} -H {engine} ps --format '{{.Names}}' | sort | tr '\n' ' ') || running='no answer'
     maintenance=$(grep -c "'maintenance' => true" {config})
     printf '%s\t%s\t%s\n' "$1" "$running" "$maintenance" >>{book}
 }
@@ -64,11 +66,11 @@ class Witness:
             self.write(name, NOTE + text)
 
     def write(self, name: str, text: str) -> None:
-        known = {"config": self.hermes.tiers["nextcloud"] / "app/config/config.php", "book": self.book}
-        for program in ("tar", "docker"):
-            known[program] = Path(shutil.which(program) or program)
-        for key, path in known.items():
-            text = text.replace("{" + key + "}", shlex.quote(str(path)))
+        known = {"config": str(self.hermes.tiers["nextcloud"] / "app/config/config.php"), "book": str(self.book)}
+        known["engine"] = self.hermes.engine.host
+        known |= {program: shutil.which(program) or program for program in ("tar", "docker")}
+        for key, value in known.items():
+            text = text.replace("{" + key + "}", shlex.quote(value))
         (self.programs / name).write_text(text)
         (self.programs / name).chmod(0o755)
 

@@ -13,7 +13,7 @@ from tests.stack.failures.host import Host, adopting
 from tests.stack.miniature import Engine, Miniature
 from tests.stack.miniature.miniature import project_folders
 
-MEGABYTES = 80
+MEGABYTES = 60
 PLACES = {
     "data": "nginx/logs/big",
     "archive": "amavis/big",

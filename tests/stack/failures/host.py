@@ -263,7 +263,14 @@ class Host:
 
     def state(self) -> State:
         config = (self.hermes.tiers["nextcloud"] / "app/config/config.php").read_text()
-        return State(frozenset(self.hermes.running()), "'maintenance' => true" in config)
+        return State(frozenset(self.running()), "'maintenance' => true" in config)
+
+    def running(self) -> set[str]:
+        """The containers that run, each asked by itself: the engine's list may lag behind a stop."""
+        docker = self.hermes.engine.docker
+        names = docker("ps", "--all", "--format", "{{.Names}}").decode().split()
+        lines = docker("inspect", "--format", "{{.State.Running}} {{.Name}}", *names).decode().splitlines()
+        return {line.removeprefix("true /") for line in lines if line.startswith("true ")}
 
     def check_nothing_left(self, output: Path | None = None) -> None:
         """No process, no journal, no held lock, no partial file, no spool."""
@@ -279,7 +286,7 @@ class Host:
 
     def dumping(self) -> list[str]:
         """Dumps under way in the containers."""
-        running = self.hermes.running()
+        running = self.running()
         listed = [
             line
             for name in DUMPERS

@@ -32,7 +32,7 @@ def test_a_stopped_database_is_only_a_warning_where_no_dumps_are_wanted(host: Ho
         ended = host.succeeds("-B", "archive")
         assert [w for w in ended.warnings if "build number cannot be read" in w and "hermes_db_server" in w]
         assert host.whole_backup().manifest.build_no == "unknown"
-        assert "hermes_db_server" not in host.hermes.running()
+        assert "hermes_db_server" not in host.running()
 
 
 def test_a_database_that_is_killed_in_the_middle_of_its_dump_is_a_failure_that_names_it(host: Host) -> None:
@@ -119,14 +119,15 @@ def test_an_image_without_the_dump_program_is_refused_by_its_name(host: Host) ->
 
 def test_a_root_password_that_is_not_the_one_in_the_secret_is_refused(host: Host) -> None:
     """The secret's file lies below the install root and is mounted into the container."""
-    login = {"password": "not the one in the file"}
     set_it = "ALTER USER root@localhost IDENTIFIED BY 'not the one in the file'"
     take_it_away = "ALTER USER root@localhost IDENTIFIED BY ''"
     host.hermes.sql(set_it)
     try:
         ended = host.refused("-B", "system")
     finally:
-        host.hermes.exec("hermes_db_server", "mariadb", "-u", "root", "-e", take_it_away, **login)
+        host.hermes.exec(
+            "hermes_db_server", "mariadb", "-u", "root", "-e", take_it_away, password="not the one in the file"
+        )
     assert "MariaDB in hermes_db_server cannot be asked" in ended.error
     assert "Access denied for user 'root'@'localhost'" in ended.error
     assert "/run/secrets/MYSQL_ROOT_PASSWORD" in ended.error
@@ -174,5 +175,3 @@ def altered_all_the_time(hermes: Miniature) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-
-

@@ -26,7 +26,7 @@ def test_a_stopped_nextcloud_is_a_warning_and_the_backup_is_made(host: Host) -> 
     with stopped(host.hermes, "hermes_nextcloud"):
         ended = host.succeeds("-B", "nextcloud")
         assert ended.warnings_about("container hermes_nextcloud does not run: its files are packed without maintenance")
-        assert "hermes_nextcloud" not in host.hermes.running()
+        assert "hermes_nextcloud" not in host.running()
 
 
 def test_maintenance_mode_that_was_on_before_stays_on_through_a_failure(host: Host) -> None:

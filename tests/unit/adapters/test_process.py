@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -90,17 +91,17 @@ def test_a_sink_that_raises_ends_the_program(tmp_path: Path) -> None:
     assert_gone(tmp_path)
 
 
-def test_a_signal_ends_the_program_that_is_waited_for(tmp_path: Path, raising: Callable[[], None]) -> None:
-    script = f"echo $$ >{tmp_path}/pid; kill -USR1 $PPID; exec sleep 1000"
+def test_a_signal_ends_the_program_that_is_waited_for(tmp_path: Path, raising: None) -> None:
+    script = f"echo $$ >{tmp_path}/pid; kill -HUP $PPID; exec sleep 1000"
     with pytest.raises(Ended):
         Door({}).run(("sh", "-c", script))
     assert_gone(tmp_path)
 
 
 def test_a_program_that_must_not_be_cut_short_ends_by_itself_and_then_the_signal_counts(
-    tmp_path: Path, raising: Callable[[], None]
+    tmp_path: Path, raising: None
 ) -> None:
-    script = f"kill -USR1 $PPID; cat {tmp_path}/opened >&2; echo a; echo done >{tmp_path}/done; echo b"
+    script = f"kill -HUP $PPID; cat {tmp_path}/opened >&2; echo a; echo done >{tmp_path}/done; echo b"
     os.mkfifo(tmp_path / "opened")
     writer = os.fork()
     if not writer:
@@ -112,11 +113,37 @@ def test_a_program_that_must_not_be_cut_short_ends_by_itself_and_then_the_signal
     assert (tmp_path / "done").read_text() == "done\n"
 
 
-def test_even_such_a_program_has_its_time(tmp_path: Path, raising: Callable[[], None]) -> None:
-    script = f"echo $$ >{tmp_path}/pid; kill -USR1 $PPID; exec sleep 1000"
+def test_even_such_a_program_has_its_time(tmp_path: Path, raising: None) -> None:
+    script = f"echo $$ >{tmp_path}/pid; kill -HUP $PPID; exec sleep 1000"
     with pytest.raises(Ended):
         Door({}).run(("sh", "-c", script), to_its_end=True, timeout=0.3)
     assert_gone(tmp_path)
+
+
+def test_a_signal_while_a_program_is_being_started_does_not_leave_it_to_itself(
+    tmp_path: Path, raising: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.close
+
+    def interrupted(descriptor: int) -> None:
+        """The parent's ends of the pipes are closed when the program runs already."""
+        real(descriptor)
+        signal.raise_signal(signal.SIGHUP)
+
+    monkeypatch.setattr(os, "close", interrupted)
+    before = children()
+    with pytest.raises(Ended):
+        Door({}).run(("sleep", "1000"))
+    monkeypatch.undo()
+    assert children() == before
+
+
+def test_a_program_that_is_started_by_another_thread_is_none_of_the_signals_business() -> None:
+    said: list[bytes] = []
+    thread = Thread(target=lambda: said.append(Door({}).run(("echo", "hello"))))
+    thread.start()
+    thread.join()
+    assert said == [b"hello\n"]
 
 
 def test_a_program_is_in_a_session_of_its_own_where_no_ctrl_c_reaches_it() -> None:
@@ -128,14 +155,19 @@ def assert_gone(folder: Path) -> None:
     assert not Path("/proc", (folder / "pid").read_text().strip()).exists()
 
 
+def children() -> str:
+    """The processes that this one has, ended or not."""
+    return Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+
+
 @pytest.fixture
-def raising() -> object:
-    """SIGUSR1 raises `Ended`, as the script's signals do."""
+def raising() -> Iterator[None]:
+    """SIGHUP raises `Ended`, as the script's signals do."""
 
     def handler(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_IGN)
-        raise Ended("SIGUSR1", number)
+        raise Ended("SIGHUP", number)
 
-    before = signal.signal(signal.SIGUSR1, handler)
+    before = signal.signal(signal.SIGHUP, handler)
     yield
-    signal.signal(signal.SIGUSR1, before)
+    signal.signal(signal.SIGHUP, before)

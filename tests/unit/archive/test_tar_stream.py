@@ -118,6 +118,12 @@ def test_a_name_that_looks_like_a_size_is_a_name() -> None:
     assert (meter.ended, meter.entries, meter.content_bytes) == (True, 1, 3)
 
 
+def test_long_names_of_the_old_gnu_kind_are_no_entries() -> None:
+    meter = TarMeter()
+    body(meter, [archive([("n" * 200, 3)], tarfile.GNU_FORMAT)])
+    assert (meter.ended, meter.entries, meter.content_bytes) == (True, 1, 3)
+
+
 def test_links_and_folders_have_no_data() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "a").write_bytes(b"x" * 1000)

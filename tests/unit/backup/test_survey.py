@@ -270,3 +270,13 @@ def test_an_engine_that_fails_otherwise_is_an_error_and_no_empty_host() -> None:
     host.hook = raising(CommandFailed(("docker",), 1, "boom"), "stack.containers")
     with pytest.raises(CommandFailed):
         look(host)
+
+
+def test_an_output_that_a_bind_mount_shows_of_a_tier_lies_inside_that_tier() -> None:
+    host = plain_host()
+    host.bound[OUTPUT] = ("/somewhere/else", "/mnt/data/backups")
+    facts = look(host)
+    assert facts.output.resolved == "/mnt/data/backups"
+    assert "backups" in tier_of(facts, Tier.DATA).selection.left_out
+    host.bound[OUTPUT] = ("/somewhere/else",)
+    assert look(host).output.resolved == OUTPUT

@@ -56,6 +56,10 @@ class MemoryFiles:
                 return self.resolve("/".join(filter(None, (target, relative(path, link)))))
         return path
 
+    def ways(self, path: str) -> tuple[str, ...]:
+        found = self.resolve(path)
+        return (found, *self.host.bound.get(found, ()))
+
     def is_folder(self, path: str) -> bool:
         return self.host.is_folder(self.resolve(path))
 

@@ -109,6 +109,7 @@ class MemoryHost:
     files: dict[str, bytes] = field(factory=dict)
     folders: set[str] = field(factory=set)
     links: dict[str, str] = field(factory=dict)
+    bound: dict[str, tuple[str, ...]] = field(factory=dict)
     unmounted: dict[str, tuple[str, ...]] = field(factory=dict)
     room: Room = Room(1 << 40, 1 << 20)
     full_after: int | None = None

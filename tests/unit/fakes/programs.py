@@ -96,7 +96,7 @@ def _answer(database: Database, sql: str) -> list[str]:
             raise Failure(1, "ERROR 1146 (42S02) at line 1: Table 'hermes.system_settings' doesn't exist")
         return [] if database.build_no is None else [database.build_no]
     if "information_schema.schemata" in sql:
-        return [f"{name}\t{sum(map(len, tables.values()))}" for name, tables in database.tables.items()]
+        return [f"{name}\t{len(tables)}" for name, tables in database.tables.items()]
     if found := re.search(r"table_schema = '(.*)'", sql):
         return list(database.tables.get(found[1].replace("''", "'"), ()))
     if "mysql.user" in sql:
@@ -141,7 +141,9 @@ def _occ(host: MemoryHost, argv: list[str], user: str | None) -> Iterator[bytes]
         raise Failure(1, host.occ_trouble[option])
     if option != "status":
         host.maintenance = option == "--on"
-    yield b"Maintenance mode is currently enabled\n" if host.maintenance else b"Maintenance mode is currently disabled\n"
+    yield (
+        b"Maintenance mode is currently enabled\n" if host.maintenance else b"Maintenance mode is currently disabled\n"
+    )
 
 
 def _sendmail(host: MemoryHost, argv: list[str], stdin: bytes) -> Iterator[bytes]:

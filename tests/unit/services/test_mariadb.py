@@ -132,8 +132,8 @@ def test_the_build_number_is_what_the_settings_say(value: str | None, expected: 
 
 def test_sizes_are_of_every_database_on_the_server() -> None:
     host = plain_host()
-    host.database.tables = {"one": {"t": b""}, "empty": {}}
-    assert mariadb_of(host).sizes() == {"one": 1, "empty": 0}
+    host.database.tables = {"one": {"t": b"row", "u": b"row"}, "empty": {}}
+    assert mariadb_of(host).sizes() == {"one": 2, "empty": 0}
 
 
 def test_missing_programs_are_named() -> None:
@@ -309,8 +309,13 @@ def test_a_closing_line_in_the_middle_closes_nothing() -> None:
 
 
 def test_data_that_ends_like_a_closing_line_does_not_hide_behind_a_chunks_end() -> None:
-    long = b"INSERT INTO `t` VALUES ('" + b"x" * 5000
-    assert not proof_of(long, b"-- Dump completed on 2026');\n").is_closed
+    long, end = b"INSERT INTO `t` VALUES ('" + b"x" * 5000, b"-- Dump completed on 2026"
+    for behind in range(1100):
+        assert not proof_of(long, end + b"y" * behind + b"');\n").is_closed
+
+
+def test_a_name_that_goes_on_in_the_next_chunk_is_not_taken_for_a_shorter_one() -> None:
+    assert proof_of(b"CREATE TABLE `tick`", b"`ed` (\n").names == {"tick`ed"}
 
 
 # Accounts

@@ -1,0 +1,163 @@
+"""The order in which a backup does things, and the words in which a dry run tells it."""
+
+from __future__ import annotations
+
+import pytest
+
+from hermes_backup_core.domain.plan import (
+    BackupPlan,
+    BackupRequest,
+    DumpDatabase,
+    ExportAccounts,
+    ExportDirectory,
+    PackTier,
+    Step,
+    WhileNextcloudInMaintenance,
+    WhileServing,
+    WhileStackStopped,
+    flattened,
+    plan_backup,
+)
+from hermes_backup_core.domain.scope import DATABASES, Mode, Scope, Tier
+from hermes_backup_core.domain.selection import TierSelection
+from hermes_backup_core.domain.topology import Topology
+from tests.unit.domain.facts import NAME, containers, facts_of
+
+Shape = list["str | tuple[str, Shape]"]
+
+
+def plan_of(scope: Scope, mode: Mode = Mode.HOT, maintenance: bool = True, **changes: object) -> BackupPlan:
+    request = BackupRequest(scope, "/backups", mode, maintenance)
+    return plan_backup(request, facts_of(scope, **changes), NAME)  # type: ignore[arg-type]
+
+
+def shape(steps: tuple[Step, ...]) -> Shape:
+    """The plan as short words, brackets as pairs."""
+    return [_short(step) for step in steps]
+
+
+def _short(step: Step) -> str | tuple[str, Shape]:
+    match step:
+        case WhileNextcloudInMaintenance():
+            return "maintenance", shape(step.steps)
+        case WhileStackStopped():
+            return "stopped", shape(step.steps)
+        case WhileServing():
+            return "serving", shape(step.steps)
+        case DumpDatabase():
+            return step.database
+        case PackTier():
+            return f"pack {step.tier.value}"
+        case ExportDirectory():
+            return "ldap"
+        case ExportAccounts():
+            return "accounts"
+
+
+FIVE = list(DATABASES[:-1])
+SIX = list(DATABASES)
+OTHERS = ["pack config", "pack data", "pack archive", "pack vmail"]
+
+PLANS: list[tuple[Scope, Mode, bool, Shape]] = [
+    (
+        Scope.ALL,
+        Mode.HOT,
+        True,
+        ["ldap", "accounts", *FIVE, ("maintenance", ["nextcloud", "pack nextcloud"]), *OTHERS],
+    ),
+    (Scope.ALL, Mode.HOT, False, ["ldap", "accounts", *SIX, *OTHERS, "pack nextcloud"]),
+    (Scope.SYSTEM, Mode.HOT, True, ["ldap", "accounts", *SIX, "pack config", "pack data"]),
+    (Scope.ARCHIVE, Mode.HOT, True, ["pack archive"]),
+    (Scope.VMAIL, Mode.HOT, True, ["pack vmail"]),
+    (Scope.NEXTCLOUD, Mode.HOT, True, [("maintenance", ["pack nextcloud"])]),
+    (Scope.NEXTCLOUD, Mode.HOT, False, ["pack nextcloud"]),
+    (
+        Scope.ALL,
+        Mode.COLD,
+        True,
+        [("stopped", [("serving", ["ldap", "accounts", *SIX]), *OTHERS, "pack nextcloud"])],
+    ),
+    (
+        Scope.SYSTEM,
+        Mode.COLD,
+        True,
+        [("stopped", [("serving", ["ldap", "accounts", *SIX]), "pack config", "pack data"])],
+    ),
+    (Scope.ARCHIVE, Mode.COLD, True, [("stopped", ["pack archive"])]),
+    (Scope.VMAIL, Mode.COLD, False, [("stopped", ["pack vmail"])]),
+    (Scope.NEXTCLOUD, Mode.COLD, True, [("stopped", ["pack nextcloud"])]),
+]
+
+
+@pytest.mark.parametrize(("scope", "mode", "maintenance", "expected"), PLANS)
+def test_each_scope_has_its_steps_in_an_order_that_is_down_as_short_as_can_be(
+    scope: Scope, mode: Mode, maintenance: bool, expected: Shape
+) -> None:
+    assert shape(plan_of(scope, mode, maintenance).steps) == expected
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("scope", Scope)
+def test_every_tier_and_every_database_is_taken_once(scope: Scope, mode: Mode) -> None:
+    steps = list(flattened(plan_of(scope, mode).steps))
+    packed = [step.tier for step in steps if isinstance(step, PackTier)]
+    assert sorted(packed, key=list(Tier).index) == list(scope.tiers)
+    assert [step.database for step in steps if isinstance(step, DumpDatabase)] == (SIX if scope.has_dumps else [])
+
+
+def test_a_cold_backup_stops_what_runs_and_nothing_else() -> None:
+    found = containers(hermes_ldap="exited", hermes_nextcloud="paused", hermes_commandbox="restarting")
+    (step,) = plan_of(Scope.VMAIL, Mode.COLD, containers=found).steps
+    assert isinstance(step, WhileStackStopped)
+    assert step.containers == ("hermes_commandbox", "hermes_db_server")
+
+
+def test_a_plan_knows_what_the_manifest_will_say_and_how_much_there_is_to_read() -> None:
+    plan = plan_of(Scope.ALL)
+    assert (plan.build_no, plan.hostname, plan.project.name) == ("v260119", "mail.example.com", "hermes")
+    assert plan.content_bytes == 5000
+    assert plan_of(Scope.ALL, build_no=None).build_no == NAME.build
+
+
+def test_a_dry_run_tells_a_hot_backup_step_by_step() -> None:
+    assert list(plan_of(Scope.ALL).describe()) == [
+        "export the LDAP directory dc=hermes,dc=local to ldap.ldif.gz (slapcat in hermes_ldap)",
+        "export the applications' database accounts to accounts.sql.gz",
+        *(f"dump database {name} to databases.tar.gz (mariadb-dump in hermes_db_server)" for name in FIVE),
+        "with Nextcloud in maintenance mode (occ in hermes_nextcloud; mail is not affected):",
+        "  dump database nextcloud to databases.tar.gz (mariadb-dump in hermes_db_server)",
+        "  pack everything of /mnt/files to nextcloud.tar.gz (10 entries, 1,000 bytes)",
+        "pack everything of /opt/hermes, less .git, install-logs to config.tar.gz (10 entries, 1,000 bytes)",
+        "pack everything of /mnt/data, less clamav, dbase, ldap/data, mail_filter/data/clamav, mysql to data.tar.gz"
+        " (10 entries, 1,000 bytes)",
+        "pack everything of /mnt/archive to archive.tar.gz (10 entries, 1,000 bytes)",
+        "pack everything of /mnt/vmail to vmail.tar.gz (10 entries, 1,000 bytes)",
+        "write the manifest, flush, and rename to hermes-backup-all-v260119-20260601T103000Z.tar",
+    ]
+
+
+def test_a_dry_run_tells_a_cold_backup_with_what_is_down_while_what_happens() -> None:
+    lines = list(plan_of(Scope.SYSTEM, Mode.COLD).describe())
+    assert lines[0] == (
+        "with the stack stopped (4 containers that run now: "
+        "hermes_commandbox, hermes_db_server, hermes_ldap, hermes_nextcloud):"
+    )
+    assert lines[1] == "  with only hermes_db_server, hermes_ldap up:"
+    assert lines[2].startswith("    export the LDAP directory")
+    assert lines[-2].startswith("  pack everything of /mnt/data")
+
+
+def test_a_dry_run_of_a_stack_that_is_down_says_so() -> None:
+    line = next(iter(plan_of(Scope.VMAIL, Mode.COLD, containers=()).describe()))
+    assert line == "with the stack stopped (0 containers that run now: none):"
+
+
+def test_the_folders_of_a_tier_on_a_shared_path_are_told() -> None:
+    one = Topology("/opt/hermes", "/mnt/one", "/mnt/one", "/mnt/one", "/mnt/one")
+    (line, _) = plan_of(Scope.VMAIL, topology=one).describe()
+    assert line.startswith("pack dovecot of /mnt/one, less dovecot/logs, dovecot/sieve to vmail.tar.gz")
+
+
+def test_a_path_that_is_no_utf_8_is_shown_escaped() -> None:
+    step = PackTier(Tier.VMAIL, TierSelection("/mnt/caf\udce9", ("x\n",), ("y\udce9",)), 1, 1)
+    assert str(step) == "pack x\\n of /mnt/caf\\xe9, less y\\xe9 to vmail.tar.gz (1 entries, 1 bytes)"
