@@ -100,6 +100,10 @@ class Files(Protocol):
 class TierSource(Protocol):
     """What reads a tier as one tar stream."""
 
+    def problem(self) -> str | None:
+        """Return why tiers cannot be read on this host, or None where they can."""
+        ...
+
     def pack(self, selection: TierSelection, write: Callable[[bytes], object], *, tag: str) -> PackReport:
         """Hand the tar stream of ``selection`` to ``write``; leave out any folder that holds a file ``tag``."""
         ...

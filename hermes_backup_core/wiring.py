@@ -57,6 +57,7 @@ def backup_job(root: str, environ: Mapping[str, str], reporter: Reporter) -> Bac
         hostname=socket.gethostname(),
         stack=stack,
         files=files,
+        tiers=GnuTar(),
         database=MariaDB(stack),
         directory=Directory(stack),
     )
@@ -64,7 +65,6 @@ def backup_job(root: str, environ: Mapping[str, str], reporter: Reporter) -> Bac
         survey=survey,
         recovery=Recovery(stack, Nextcloud(stack), files, clock),
         console=Console(stack, clock),
-        tiers=GnuTar(),
         files=files,
         clock=clock,
         journal=run_state(root, environ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import stat
 import subprocess
 import threading
@@ -23,6 +24,8 @@ from hermes_backup_core.domain.selection import PackReport, TierSelection
 
 PIPE_BYTES = 1 << 20
 MOST_ROUNDS = 2
+
+_OLDEST = (1, 34)
 
 _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ of fcntl(2)
 _ENVIRONMENT = {"LC_ALL": "C", "TAR_OPTIONS": ""}
@@ -63,6 +66,17 @@ class GnuTar:
     """
 
     program: str = "tar"
+
+    def problem(self) -> str | None:
+        """Return why this tar cannot read tiers, or None where it can: 1.34 has the options that we rely on."""
+        try:
+            said = Door(_ENVIRONMENT).run((self.program, "--version")).decode("utf-8", "replace")
+        except CommandFailed as err:
+            return f"GNU tar cannot be run ({err.stderr}): install GNU tar 1.34 or newer"
+        version = re.match(r"\S+ \(GNU tar\) (\d+)\.(\d+)", said)
+        if version and (int(version[1]), int(version[2])) >= _OLDEST:
+            return None
+        return f"{self.program} is not GNU tar 1.34 or newer ({shown(said.partition(chr(10))[0])}): install that"
 
     def pack(self, selection: TierSelection, write: Callable[[bytes], object], *, tag: str) -> PackReport:
         """Hand the tar stream of ``selection`` to ``write``; leave out any folder that holds a file ``tag``.

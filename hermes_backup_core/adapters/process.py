@@ -72,10 +72,11 @@ class Door:
         with contextlib.ExitStack() as stack:
             with _only(self.environ), _signals_held():
                 try:
-                    command = local[argv[0]]
+                    process = local[argv[0]].popen(argv[1:], cwd=self.folder, start_new_session=True, **pipes)
                 except CommandNotFound as err:
                     raise CommandFailed(tuple(argv), _NOT_FOUND, f"there is no program {argv[0]}; install it") from err
-                process = command.popen(argv[1:], cwd=self.folder, start_new_session=True, **pipes)
+                except OSError as err:
+                    raise CommandFailed(tuple(argv), _NOT_FOUND, f"it cannot be started: {err}") from err
                 stack.callback(_reap, process, patience)
             yield process
 

@@ -17,7 +17,7 @@ from hermes_backup_core.domain.naming import BackupName
 from hermes_backup_core.domain.plan import BackupPlan, BackupRequest, plan_backup
 from hermes_backup_core.domain.record import RunRecord
 from hermes_backup_core.domain.scope import Mode
-from hermes_backup_core.ports import Clock, Files, Journal, Reporter, TierSource
+from hermes_backup_core.ports import Clock, Files, Journal, Reporter
 from hermes_backup_core.services.console import Console
 
 
@@ -28,7 +28,6 @@ class BackupJob:
     survey: Survey
     recovery: Recovery
     console: Console
-    tiers: TierSource
     files: Files
     clock: Clock
     journal: Journal
@@ -80,7 +79,7 @@ class BackupJob:
             switches=switches,
             database=self.survey.database,
             directory=self.survey.directory,
-            tiers=self.tiers,
+            tiers=self.survey.tiers,
             files=self.files,
             clock=self.clock,
             reporter=self.reporter,

@@ -22,11 +22,12 @@ from hermes_backup_core.domain.host import (
 )
 from hermes_backup_core.domain.manifest import Manifest
 from hermes_backup_core.domain.naming import BackupName
-from hermes_backup_core.domain.paths import is_below, is_within, join, relative, shown
+from hermes_backup_core.domain.paths import is_below, is_within, join, normalised, relative, shown
 from hermes_backup_core.domain.plan import BackupRequest
 from hermes_backup_core.domain.scope import Tier
+from hermes_backup_core.domain.selection import TierSelection
 from hermes_backup_core.domain.topology import Topology
-from hermes_backup_core.ports import Files, Stack
+from hermes_backup_core.ports import Files, Stack, TierSource
 from hermes_backup_core.services.ldap import Directory
 from hermes_backup_core.services.mariadb import MariaDB
 
@@ -52,6 +53,7 @@ class Survey:
     hostname: str
     stack: Stack
     files: Files
+    tiers: TierSource
     database: MariaDB
     directory: Directory
     topology: Topology = field()
@@ -76,6 +78,7 @@ class Survey:
             build_no=None,
             warnings=tuple(self._unclaimed(resolved)),
             stack_problem=stack_problem,
+            reader_problem=self.tiers.problem(),
         )
         facts = self._look_for_tools(request, facts)
         return facts if DATABASE_CONTAINER in facts.missing_tools else self._ask_database(request, facts)
@@ -140,6 +143,7 @@ class Survey:
             is_folder=True,
             is_empty=not names,
             missing=tuple(self._missing(tier, resolved, devices)),
+            linked_away=tuple(self._linked_away(tier, resolved, project, selection)),
             unmounted=self.files.unmounted(path),
             size=self.files.measure(selection),
         )
@@ -149,6 +153,18 @@ class Survey:
         needed = {device for device in devices if resolved.owner(device) is tier}
         needed |= set(resolved.folders(tier)[:1])
         yield from sorted(folder for folder in needed if not self.files.is_folder(folder))
+
+    def _linked_away(
+        self, tier: Tier, resolved: Topology, project: ComposeProject, selection: TierSelection
+    ) -> Iterator[tuple[str, str]]:
+        """Yield the folders of ``tier`` that lie elsewhere by way of a link, each with where that is."""
+        below = self.topology.path(tier)
+        devices = {normalised(device) for device in project.volumes.values()}
+        places = {join(resolved.path(tier), relative(device, below)) for device in devices if is_below(device, below)}
+        for place in sorted({*places, *resolved.folders(tier)}):
+            target = self.files.resolve(place)
+            if selection.holds(place) and resolved.owner(target) is not tier:
+                yield place, target
 
     def _live_folders(self, tier: Tier, path: str, devices: tuple[str, ...]) -> tuple[str, ...]:
         """Return the folders of the data tier that MariaDB's or slapd's files lie in, wherever a host has them."""

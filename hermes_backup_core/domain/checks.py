@@ -58,6 +58,7 @@ def check_backup(
     ``ratios`` are packed size over content as an earlier backup of each tier had it.
     """
     refusals = (
+        *([facts.reader_problem] if facts.reader_problem else []),
         *facts.resolved.conflicts(),
         *(reason for tier in facts.tiers for reason in _tier_refusals(tier)),
         *_output_refusals(facts, name),
@@ -94,6 +95,11 @@ def _tier_refusals(found: TierFacts) -> Iterator[str]:
     elif found.missing:
         folders = ", ".join(shown(folder) for folder in found.missing)
         yield f"{_label(found)} lacks {folders}, which Compose's volumes need: is its disk mounted?"
+    for link, target in found.linked_away:
+        yield (
+            f"{shown(link)} is a link to {shown(target)}, which no backup of the {found.tier.value} tier would hold: "
+            f"mount that folder there instead (`mount --bind {shown(target)} {shown(link)}`)"
+        )
 
 
 def _output_refusals(facts: HostFacts, name: BackupName) -> Iterator[str]:

@@ -82,7 +82,8 @@ class Room:
 class TierFacts:
     """One tier as it lies on the host. ``path`` is the operator's, ``selection`` has links resolved.
 
-    ``missing`` are the folders that Compose's volumes need below it and that are not there;
+    ``missing`` are the folders that Compose's volumes need below it and that are not there; ``linked_away``
+    those that are links to a folder outside the tier, which its backup would not hold, with that folder;
     ``unmounted`` the mount points that `/etc/fstab` names for it and that nothing is mounted on. What a
     tier that is not ``is_readable`` holds is unknown: only root may look.
     """
@@ -94,6 +95,7 @@ class TierFacts:
     is_empty: bool
     is_readable: bool = True
     missing: tuple[str, ...] = ()
+    linked_away: tuple[tuple[str, str], ...] = ()
     unmounted: tuple[str, ...] = ()
     size: TierSize = TierSize(0, 0)
 
@@ -116,7 +118,7 @@ class HostFacts:
     ``build_no`` is None where the database could not be asked, and ``database_problem`` says why.
     ``databases`` are those on the server with their bytes, None where they were not asked for;
     ``missing_tools`` are the programs that a container lacks, by container. ``stack_problem`` says why the
-    containers could not be looked at, where they could not.
+    containers could not be looked at, and ``reader_problem`` why no tier could be read.
     """
 
     hostname: str
@@ -132,6 +134,7 @@ class HostFacts:
     missing_tools: dict[str, tuple[str, ...]] = field(factory=dict)
     warnings: tuple[str, ...] = ()
     stack_problem: str | None = None
+    reader_problem: str | None = None
 
     def container(self, name: str) -> Container | None:
         """Return the container called ``name``, or None."""

@@ -144,7 +144,7 @@ class Topology:
                 for tier in on_root
             ),
             *(
-                f"{folder} is a folder of the tiers {' and '.join(tiers)} at once: give one of them another path in .env"
+                f"{folder} belongs to the tiers {' and '.join(tiers)} at once: give one of them another path in .env"
                 for folder, tiers in owners.items()
                 if len(tiers) > 1
             ),

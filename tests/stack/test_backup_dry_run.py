@@ -15,7 +15,6 @@ import pytest
 
 from hermes_backup_core.wiring import run_state
 from tests.stack.miniature import Engine, Miniature
-from tests.stack.miniature.tree import Facts, listing
 from tests.stack.script import SCRIPTS, TIERS, Call, environment, new_folder, standing
 
 NOBODY = 65534
@@ -39,7 +38,7 @@ def hermes(engine: Engine, folders: Iterator[Path]) -> Iterator[Miniature]:
 class State:
     """All that a run could change on the host."""
 
-    folders: dict[str, dict[bytes, Facts]]
+    folders: dict[str, dict[bytes, tuple[int, ...]]]
     containers: list[dict[str, Any]]
     volumes: bytes
     own_state: bool
@@ -49,13 +48,22 @@ class State:
 def state(hermes: Miniature, temporary: Path, output: Path) -> State:
     folders = {"config": hermes.root, **hermes.tiers, "temporary": temporary, "output": output}
     # The live files of the database move by themselves.
-    found = {name: listing(path, leave_out=["dbase"]) for name, path in folders.items()}
+    found = {name: dict(entries(bytes(path), leave_out=b"dbase")) for name, path in folders.items()}
     names = hermes.engine.docker("ps", "-aq").decode().split()
     inspected = json.loads(hermes.engine.docker("inspect", *names))
     containers = [{"Name": one["Name"], **started(one["State"])} for one in inspected]
     own = run_state(str(hermes.root), {}).folder
     volumes = hermes.engine.docker("volume", "ls", "-q")
     return State(found, containers, volumes, own.exists(), hermes.maintenance())
+
+
+def entries(top: bytes, *, leave_out: bytes) -> Iterator[tuple[bytes, tuple[int, ...]]]:
+    """Each name below `top`, and what any change of it would change."""
+    for folder, folders, files in os.walk(top):
+        folders[:] = [name for name in folders if name != leave_out]
+        for path in (folder, *(os.path.join(folder, name) for name in (*folders, *files))):
+            found = os.lstat(path)
+            yield path, (found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def started(found: dict[str, Any]) -> dict[str, Any]:

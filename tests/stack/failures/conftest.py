@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.stack.failures.breaking import big_file
-from tests.stack.failures.host import Host, adopting
+from tests.stack.failures.host import Host
+from tests.stack.failures.processes import adopting
 from tests.stack.miniature import Engine, Miniature
 from tests.stack.miniature.miniature import project_folders
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from hermes_backup_core.domain.record import RunRecord
-from tests.stack.failures.host import Host, Run, State, wait_for
+from tests.stack.failures.host import Host, Run, State
+from tests.stack.failures.processes import wait_for
 
 pytestmark = pytest.mark.usefixtures("heavy")
 

@@ -379,3 +379,29 @@ def test_ctrl_c_at_the_terminal_does_not_reach_tar(tier: Path, tmp_path: Path) -
     wrapper = script(tmp_path, f'ps -o sid= -p $$ > "{tmp_path}/session"; exec tar "$@"')
     pack(tier, tmp_path / "a.tar", tar=wrapper)
     assert int((tmp_path / "session").read_text()) != os.getsid(0)
+
+
+@pytest.mark.parametrize(
+    ("says", "fit"),
+    [
+        ("tar (GNU tar) 1.34", True),
+        ("tar (GNU tar) 2.0\nCopyright", True),
+        ("gtar (GNU tar) 1.35", True),
+        ("tar (GNU tar) 1.30", False),
+        ("bsdtar 3.6.2 - libarchive 3.6.2", False),
+        ("BusyBox v1.35.0", False),
+        ("", False),
+    ],
+)
+def test_a_tar_that_lacks_what_we_rely_on_is_told_before_any_work(tmp_path: Path, says: str, fit: bool) -> None:
+    program = tmp_path / "tar"
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{says}\nEND\n")
+    program.chmod(0o755)
+    problem = GnuTar(str(program)).problem()
+    assert (problem is None) == fit
+    assert fit or "install" in str(problem)
+
+
+def test_a_host_without_tar_is_told(tmp_path: Path) -> None:
+    assert "install GNU tar 1.34 or newer" in str(GnuTar(str(tmp_path / "none")).problem())
+    assert GnuTar().problem() is None

@@ -64,9 +64,7 @@ def test_a_console_that_does_not_answer_within_a_minute_is_a_warning() -> None:
     host = plain_host(console_boots_for=1e6)
     result = back_up(host, request_of(Scope.VMAIL, Mode.COLD))
     assert result.problems == ()
-    assert host.lines("warn") == [
-        "the admin console does not answer yet: look at `docker logs hermes_commandbox`"
-    ]
+    assert host.lines("warn") == ["the admin console does not answer yet: look at `docker logs hermes_commandbox`"]
     assert 60 <= host.now < 70
 
 

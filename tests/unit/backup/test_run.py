@@ -120,7 +120,9 @@ def test_the_databases_are_down_again_while_a_cold_backup_packs() -> None:
     host = plain_host()
     seen = []
     host.hook = lambda moment, _, call: (
-        seen.append((call, frozenset(host.running()))) if moment == "before" and ("dump" in call or "pack" in call) else None
+        seen.append((call, frozenset(host.running())))
+        if moment == "before" and ("dump" in call or "pack" in call)
+        else None
     )
     back_up(host, request_of(Scope.ALL, Mode.COLD))
     serving = frozenset({"hermes_db_server", "hermes_ldap"})
@@ -321,7 +323,9 @@ def test_a_table_altered_a_third_time_fails_the_run() -> None:
 
 def test_another_error_of_a_dump_is_not_tried_again() -> None:
     host = plain_host()
-    host.database.trouble["djigzo"] = ["mariadb-dump: Couldn't execute 'show create table `v`': View 'djigzo.v' (1356)"] * 2
+    host.database.trouble["djigzo"] = [
+        "mariadb-dump: Couldn't execute 'show create table `v`': View 'djigzo.v' (1356)"
+    ] * 2
     with pytest.raises(DumpFailed, match="1356"):
         back_up(host, request_of(Scope.SYSTEM))
     assert len(host.database.trouble["djigzo"]) == 1

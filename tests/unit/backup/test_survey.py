@@ -85,6 +85,25 @@ def test_folders_that_volumes_or_the_single_disk_layout_need_are_missed() -> Non
     assert tier_of(facts, Tier.VMAIL).missing == ()
 
 
+def test_a_folder_that_is_a_link_out_of_its_tier_is_told_unless_it_is_left_out_anyway() -> None:
+    links = {"/mnt/vmail/dovecot": "/disk2/dovecot", "/mnt/data/dbase": "/ssd/dbase", "/mnt/files/app": "/mnt/files/x"}
+    host = plain_host(links=links)
+    for folder in ("/disk2/dovecot", "/ssd/dbase", "/mnt/files/x"):
+        host.add_folder(folder)
+    host.volumes |= {"vmail": "/mnt/vmail/dovecot/", "dbase": "/mnt/data/dbase", "app": "/mnt/files/app"}
+    facts = look(host)
+    assert tier_of(facts, Tier.VMAIL).linked_away == (("/mnt/vmail/dovecot", "/disk2/dovecot"),)
+    assert tier_of(facts, Tier.DATA).linked_away == ()
+    assert tier_of(facts, Tier.NEXTCLOUD).linked_away == ()
+
+
+def test_a_host_without_a_fit_tar_is_told() -> None:
+    host = plain_host()
+    assert look(host).reader_problem is None
+    host.tar_problem = "tar is not GNU tar 1.34 or newer: install that"
+    assert look(host).reader_problem == host.tar_problem
+
+
 def test_an_empty_tier_and_promised_mounts_are_told() -> None:
     host = plain_host(unmounted={"/mnt/vmail": ("/mnt/vmail",)})
     for path in [path for path in host.files if path.startswith("/mnt/vmail")]:

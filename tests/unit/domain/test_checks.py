@@ -55,6 +55,12 @@ ONE_FAULT: list[tuple[str, HostFacts, str]] = [
         with_tier(Tier.DATA, missing=("/mnt/data/dbase", "/mnt/data/caf\udce9")),
         "the data tier (DATA_MOUNT, /mnt/data) lacks /mnt/data/dbase, /mnt/data/caf\\xe9, which Compose's volumes need",
     ),
+    ("no fit tar", facts_of(reader_problem="tar is too old: install a newer one"), "tar is too old"),
+    (
+        "a folder is a link out of its tier",
+        with_tier(Tier.VMAIL, linked_away=(("/mnt/vmail/dovecot", "/disk2/mail"),)),
+        "/mnt/vmail/dovecot is a link to /disk2/mail, which no backup of the vmail tier would hold: mount that folder",
+    ),
     (
         "the output is unusable",
         facts_of(output=output_facts(problem="does not exist", room=Room(0, 0), names=frozenset({NAME.tarball}))),

@@ -146,9 +146,7 @@ def test_what_is_put_in_single_quotes_comes_back(values: dict[str, str]) -> None
 
 
 @given(st.dictionaries(NAMES, VALUES), st.sampled_from(["\n", "\r\n"]), st.booleans())
-def test_what_is_put_in_double_quotes_comes_back(
-    values: dict[str, str], line_end: str, exported: bool
-) -> None:
+def test_what_is_put_in_double_quotes_comes_back(values: dict[str, str], line_end: str, exported: bool) -> None:
     start = "export " if exported else ""
     text = "".join(f"{start}{name}={double_quoted(value)}{line_end}" for name, value in values.items())
     assert read_env(text.encode()) == values

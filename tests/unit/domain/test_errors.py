@@ -39,7 +39,10 @@ def test_an_error_reads_as_one_text(error: HermesBackupError, text: str) -> None
         (DumpFailed("djigzo", "gone"), ("djigzo", "gone", "run the backup again")),
         (DirectoryExportFailed("empty"), ("empty", "docker logs hermes_ldap")),
         (NoRoom("/backups", "3.0 GiB"), ("/backups", "3.0 GiB", "Free some space")),
-        (ComposeUnusable("/opt/hermes", "no such command"), ("/opt/hermes", "no such command", "docker compose config")),
+        (
+            ComposeUnusable("/opt/hermes", "no such command"),
+            ("/opt/hermes", "no such command", "docker compose config"),
+        ),
         (EngineUnreachable("no socket"), ("no socket", "docker info")),
         (Ended("SIGTERM", 15), ("SIGTERM", "start it again")),
     ],

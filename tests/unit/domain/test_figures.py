@@ -42,6 +42,8 @@ def test_a_time_never_shows_sixty(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-@pytest.mark.parametrize(("count", "seconds", "text"), [(1024, 2, "512 B/s"), (1024, 0, "1000.0 KiB/s"), (0, 0, "0 B/s")])
+@pytest.mark.parametrize(
+    ("count", "seconds", "text"), [(1024, 2, "512 B/s"), (1024, 0, "1000.0 KiB/s"), (0, 0, "0 B/s")]
+)
 def test_a_rate_is_bytes_a_second_also_where_no_time_went_by(count: int, seconds: float, text: str) -> None:
     assert rate(count, seconds) == text

@@ -9,7 +9,14 @@ from hermes_backup_core.domain.host import Container
 
 @pytest.mark.parametrize(
     ("state", "runs"),
-    [("running", True), ("restarting", True), ("paused", False), ("exited", False), ("created", False), ("dead", False)],
+    [
+        ("running", True),
+        ("restarting", True),
+        ("paused", False),
+        ("exited", False),
+        ("created", False),
+        ("dead", False),
+    ],
 )
 def test_a_container_runs_where_its_processes_do_or_will_at_once(state: str, runs: bool) -> None:
     assert Container("x", state).runs is runs

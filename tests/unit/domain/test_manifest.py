@@ -55,7 +55,18 @@ def changed(change: Callable[[dict[str, Any]], object], scope: Scope = Scope.ALL
 
 # Layout
 
-NASTY = ['say "hi"', "back\\slash", "{brace}", "}", "new\nline", '"scope": "evil"', "caf\u00e9", "caf\udce9", "\x00\x7f", "'"]
+NASTY = [
+    'say "hi"',
+    "back\\slash",
+    "{brace}",
+    "}",
+    "new\nline",
+    '"scope": "evil"',
+    "caf\u00e9",
+    "caf\udce9",
+    "\x00\x7f",
+    "'",
+]
 NAMES = st.text(min_size=1, max_size=20) | st.sampled_from(NASTY)
 PATHS = NAMES.map(lambda name: f"/mnt/{name}")
 MANIFESTS = st.builds(
@@ -65,7 +76,9 @@ MANIFESTS = st.builds(
     mode=st.sampled_from(Mode),
     topology=st.builds(Topology, *[PATHS] * 5),
     compose=st.none() | st.builds(ComposeRecord, NAMES, st.dictionaries(NAMES, PATHS, max_size=3)),
-    changed_files=st.dictionaries(NAMES, st.builds(ChangedFiles, st.integers(0), st.lists(NAMES).map(tuple)), max_size=2),
+    changed_files=st.dictionaries(
+        NAMES, st.builds(ChangedFiles, st.integers(0), st.lists(NAMES).map(tuple)), max_size=2
+    ),
 )
 
 
@@ -235,7 +248,9 @@ def test_a_value_that_is_not_what_it_must_be_is_refused_and_named(
 
 @pytest.mark.parametrize("key", ["scope", "sha256", "vmail.tar.gz"])
 def test_a_key_that_is_given_twice_is_refused(key: str) -> None:
-    text = re.sub(rf'("{re.escape(key)}": (?:"[^"]*"|\{{[^}}]*\}}))', r"\1, \1", manifest_of().render().decode(), count=1)
+    text = re.sub(
+        rf'("{re.escape(key)}": (?:"[^"]*"|\{{[^}}]*\}}))', r"\1, \1", manifest_of().render().decode(), count=1
+    )
     with pytest.raises(ManifestError, match="twice"):
         Manifest.parse(text.encode())
 

@@ -26,7 +26,13 @@ def test_a_name_has_scope_build_and_time_in_utc() -> None:
 
 @pytest.mark.parametrize(
     ("build", "expected"),
-    [(None, "unknown"), ("", "unknown"), ("v1.2-rc_3+x", "v1.2-rc_3+x"), ("../../etc", ".._.._etc"), ("a\n\u00e9", "a__")],
+    [
+        (None, "unknown"),
+        ("", "unknown"),
+        ("v1.2-rc_3+x", "v1.2-rc_3+x"),
+        ("../../etc", ".._.._etc"),
+        ("a\n\u00e9", "a__"),
+    ],
 )
 def test_a_build_number_of_any_kind_makes_a_file_name(build: str | None, expected: str) -> None:
     assert BackupName.make(Scope.ALL, build, MOMENT).build == expected

@@ -18,7 +18,9 @@ def test_a_record_is_read_back(record: RunRecord) -> None:
     assert RunRecord.parse(record.render()) == record
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b"null", b"{}", b'{"pid": "x", "command": "y"}', b"\xff", b"\0" * 100])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b"null", b"{}", b'{"pid": "x", "command": "y"}', b"\xff", b"\0" * 100]
+)
 def test_a_record_that_is_damaged_is_named_as_such(data: bytes) -> None:
     with pytest.raises(RecordError, match="cannot be read"):
         RunRecord.parse(data)

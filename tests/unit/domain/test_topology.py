@@ -188,7 +188,7 @@ def test_a_tier_at_the_install_root_is_a_conflict_and_is_named(tier: Tier) -> No
 def test_a_mount_on_the_folder_that_another_tier_owns_by_custom_is_a_conflict() -> None:
     topology = evolve(ONE_DISK, archive="/mnt/one/dovecot")
     (reason,) = topology.conflicts()
-    assert "/mnt/one/dovecot is a folder of the tiers archive and vmail at once" in reason
+    assert "/mnt/one/dovecot belongs to the tiers archive and vmail at once" in reason
 
 
 # Properties

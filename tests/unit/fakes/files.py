@@ -118,6 +118,10 @@ class MemoryTiers:
 
     host: MemoryHost
 
+    def problem(self) -> str | None:
+        with self.host.port("tiers.problem"):
+            return self.host.tar_problem
+
     def pack(self, selection: TierSelection, write: Callable[[bytes], object], *, tag: str) -> PackReport:
         with self.host.port("tiers.pack"):
             paths = [path for path in _held(self.host, selection) if not self._is_tagged(path, tag)]

@@ -115,6 +115,7 @@ class MemoryHost:
     full_after: int | None = None
     output_problem: str | None = None
     volumes: dict[str, str] = field(factory=dict)
+    tar_problem: str | None = None
     pack_trouble: str = ""
     packed: dict[str, PackReport] = field(factory=dict)
 

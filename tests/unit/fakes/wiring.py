@@ -32,6 +32,7 @@ def survey_of(host: MemoryHost) -> Survey:
         hostname=HOSTNAME,
         stack=stack,
         files=MemoryFiles(host),
+        tiers=MemoryTiers(host),
         database=MariaDB(stack),
         directory=Directory(stack),
     )
@@ -49,7 +50,6 @@ def job_of(host: MemoryHost) -> BackupJob:
         survey=survey_of(host),
         recovery=recovery_of(host),
         console=Console(MemoryStack(host), MemoryClock(host)),
-        tiers=MemoryTiers(host),
         files=MemoryFiles(host),
         clock=MemoryClock(host),
         journal=MemoryJournal(host),

@@ -18,7 +18,7 @@ from tests.unit.fakes.host import MemoryHost, plain_host
 from tests.unit.fakes.stack import MemoryStack
 from tests.unit.fakes.watching import MemoryClock
 
-PASSWORD = "s3cret'; rm -rf"  # noqa: S105 - of nobody
+PASSWORD = "s3cret'; rm -rf"
 
 
 def mariadb_of(host: MemoryHost) -> MariaDB:
