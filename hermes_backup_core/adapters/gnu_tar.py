@@ -82,22 +82,32 @@ class GnuTar:
         """Hand the tar stream of ``selection`` to ``write``; leave out any folder that holds a file ``tag``.
 
         The stream begins with the root's own entry; names are ``./…``. A file that changed while it was
-        read is packed again behind the others, up to two more times: when the archive is unpacked, the
-        last copy wins. An exception of ``write`` ends tar and passes through. Raises `TierUnreadable`
-        where tar fails.
+        read is packed again behind the others, up to two more times, and so is once what came to where it
+        is meanwhile: a mail that is moved from a folder that tar has yet to read to one that it has read
+        already would be in neither. When the archive is unpacked, the last copy wins. An exception of
+        ``write`` ends tar and passes through. Raises `TierUnreadable` where tar fails.
         """
+        root, began = os.fsencode(selection.root), _now_for_files()
         walks, missing = plan_walks(selection)
         _refuse_tag(selection.root, walks, tag)
         packing = _Packing(self.program, selection.root, write)
         for walk in walks:
             packing.run(tuple(walk.arguments(tag)))
+        arrived = list(dict.fromkeys(name for walk in walks for name in walk.arrivals(root, tag, began)))
         changed = torn = packing.changed_files()
+        again = list(dict.fromkeys([*changed, *arrived]))
         for _ in range(MOST_ROUNDS):
-            if torn:
-                packing.again(with_other_links(torn, walks, os.fsencode(selection.root), tag))
-                torn = packing.changed_files()
+            if again:
+                packing.again(with_other_links(again, walks, root, tag))
+                again = torn = packing.changed_files()
         write(end_marker(packing.position))
-        return packing.report(changed=changed, torn=torn, missing=missing)
+        return packing.report(changed=changed, torn=torn, arrived=arrived, missing=missing)
+
+
+def _now_for_files() -> int:
+    """Return the time by the very clock that stamps files (ns): it ticks more coarsely than others."""
+    with _in_memory(b"") as file:
+        return os.fstat(file.fileno()).st_ctime_ns
 
 
 def _refuse_tag(root: str, walks: Sequence[Walk], tag: str) -> None:
@@ -150,13 +160,21 @@ class _Packing:
         self.vanished.update({name: None for name, kind in kinds.items() if kind is None})
         return [name for name, kind in kinds.items() if kind is not None and stat.S_ISREG(kind)]
 
-    def report(self, *, changed: Sequence[bytes], torn: Sequence[bytes], missing: tuple[str, ...]) -> PackReport:
+    def report(
+        self,
+        *,
+        changed: Sequence[bytes],
+        torn: Sequence[bytes],
+        arrived: Sequence[bytes],
+        missing: tuple[str, ...],
+    ) -> PackReport:
         whole = [name for name in changed if name not in torn and name not in self.vanished]
         return PackReport(
             entries=self.entries,
             content_bytes=self.content_bytes,
             torn=_relative(torn),
             packed_again=_relative(whole),
+            arrived=_relative(arrived),
             vanished=_relative(self.vanished),
             sockets=_relative(self.sockets),
             missing=missing,

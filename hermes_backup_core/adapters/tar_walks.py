@@ -33,18 +33,35 @@ class Walk:
 
     def files(self, root: bytes, tag: str) -> Iterator[os.DirEntry[bytes]]:
         """Yield all that the walk meets and that is no folder; what cannot be read is passed over."""
+        for _, entries in self._met(root, tag):
+            yield from (entry for _, entry in entries if not entry.is_dir(follow_symlinks=False))
+
+    def arrivals(self, root: bytes, tag: str, since: int) -> Iterator[bytes]:
+        """Yield the names that have come to where they are after ``since`` (ns): made, moved or renamed.
+
+        A folder that has come brings along all that lies below it.
+        """
+        came: set[bytes] = set()
+        for folder, entries in self._met(root, tag):
+            if folder in came:
+                fresh = [name for name, _ in entries]
+            elif _is_after(since, os.path.join(root, folder), "st_mtime_ns"):
+                fresh = [name for name, entry in entries if _is_after(since, entry.path, "st_ctime_ns")]
+            else:
+                continue
+            came.update(fresh)
+            yield from fresh
+
+    def _met(self, root: bytes, tag: str) -> Iterator[tuple[bytes, list[tuple[bytes, os.DirEntry[bytes]]]]]:
+        """Yield each folder of the walk with its entries and their names, a folder before those below it."""
         left_out = {os.fsencode(name) for name in self.left_out}
         pending = [os.fsencode(folder) for folder in self.folders]
         while pending:
             folder = pending.pop()
-            for entry in _entries(os.path.join(root, folder), os.fsencode(tag)):
-                name = os.path.join(folder, entry.name)
-                if name in left_out:
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(name)
-                else:
-                    yield entry
+            named = [(os.path.join(folder, entry.name), entry) for entry in _entries(root, folder, os.fsencode(tag))]
+            entries = [(name, entry) for name, entry in named if name not in left_out]
+            pending += [name for name, entry in entries if entry.is_dir(follow_symlinks=False)]
+            yield folder, entries
 
 
 def plan_walks(selection: TierSelection) -> tuple[list[Walk], tuple[str, ...]]:
@@ -92,9 +109,14 @@ def _status(path: bytes) -> os.stat_result | None:
         return None
 
 
-def _entries(folder: bytes, tag: bytes) -> Sequence[os.DirEntry[bytes]]:
+def _is_after(since: int, path: bytes, stamp: str) -> bool:
+    file = _status(path)
+    return file is not None and getattr(file, stamp) > since
+
+
+def _entries(root: bytes, folder: bytes, tag: bytes) -> Sequence[os.DirEntry[bytes]]:
     try:
-        with os.scandir(folder) as found:
+        with os.scandir(os.path.join(root, folder)) as found:
             entries = list(found)
     except OSError:
         return ()

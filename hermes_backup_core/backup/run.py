@@ -187,6 +187,7 @@ class BackupRun:
         for names, tell, told in (
             (report.sockets, self.reporter.warn, "sockets left out, which no archive can hold"),
             (report.vanished, self.reporter.info, "files went away before they were read"),
+            (report.arrived, self.reporter.info, "entries came or moved while the tier was read, and were added"),
             (report.packed_again, self.reporter.info, "files changed while they were read, and were read again"),
         ):
             if names:

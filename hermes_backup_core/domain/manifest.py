@@ -145,7 +145,7 @@ class Manifest:
             return _structured(content)
         except ManifestError:
             raise
-        except (ValueError, TypeError, KeyError, RecursionError, cattrs.BaseValidationError) as err:
+        except (ValueError, TypeError, RecursionError, cattrs.BaseValidationError) as err:
             raise ManifestError("; ".join(_reasons(err))) from err
 
 
@@ -205,8 +205,6 @@ def _without_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 def _reasons(err: BaseException) -> list[str]:
     if isinstance(err, cattrs.BaseValidationError):
         return cattrs.transform_error(err, format_exception=_explained)
-    if isinstance(err, KeyError):
-        return [f"it lacks {err}"]
     return [str(err)]
 
 

@@ -34,15 +34,17 @@ class PackReport:
 
     ``entries`` counts names, a file that was packed again once for each time; ``content_bytes`` is what
     files hold, less their holes. ``torn`` files were still being written each time they were read,
-    ``packed_again`` ones came out whole at a later try, ``vanished`` ones went away before they could be
-    read. ``sockets`` are never packed. ``missing`` are folders of the selection that do not exist.
-    ``remarks`` is whatever else the reading program said, up to a hundred lines.
+    ``packed_again`` ones came out whole at a later try, ``arrived`` ones were made or moved to where they
+    are while the tier was read, ``vanished`` ones went away before they could be read. ``sockets`` are
+    never packed. ``missing`` are folders of the selection that do not exist. ``remarks`` is whatever else
+    the reading program said, up to a hundred lines.
     """
 
     entries: int
     content_bytes: int
     torn: tuple[bytes, ...] = ()
     packed_again: tuple[bytes, ...] = ()
+    arrived: tuple[bytes, ...] = ()
     vanished: tuple[bytes, ...] = ()
     sockets: tuple[bytes, ...] = ()
     missing: tuple[str, ...] = ()

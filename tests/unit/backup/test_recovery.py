@@ -42,7 +42,7 @@ def test_what_was_to_serve_and_does_not_run_is_left_alone() -> None:
 def test_a_stop_that_a_killed_run_began_and_that_ends_later_is_undone_as_well() -> None:
     """The engine stops a container on, after the client that asked for it was killed."""
     host = plain_host()
-    went_down = []
+    went_down: list[str] = []
 
     def hook(moment: str, number: int, call: str) -> None:
         if host.now > 0 and not went_down:

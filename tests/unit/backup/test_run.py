@@ -41,6 +41,10 @@ def _read(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
     return file.read() if file else b""
 
 
+def is_taking(moment: str, call: str) -> bool:
+    return moment == "before" and ("dump" in call or "pack" in call)
+
+
 def text_member(host: MemoryHost, result: BackupResult, folder: Path, name: str) -> bytes:
     with BackupReader(saved(host, result.path, folder)) as reader, reader.open_member(name) as file:
         return gzip.decompress(file.read())
@@ -132,9 +136,7 @@ def test_the_databases_are_down_again_while_a_cold_backup_packs() -> None:
 def test_maintenance_mode_covers_nextclouds_database_and_files_and_nothing_else() -> None:
     host = plain_host()
     seen: list[tuple[str, bool]] = []
-    host.hook = lambda moment, _, call: (
-        seen.append((call, host.maintenance)) if moment == "before" and ("dump" in call or "pack" in call) else None
-    )
+    host.hook = lambda moment, _, call: seen.append((call, host.maintenance)) if is_taking(moment, call) else None
     back_up(host, request_of(Scope.ALL))
     assert [call for call, on in seen if on] == ["stack.stream mariadb-dump", "tiers.pack"]
     packed = [argv[-1] for _, argv, _, _ in host.executed if "mariadb-dump" in argv and "command" not in argv[2]]
@@ -342,7 +344,15 @@ def test_what_did_not_come_out_as_it_lay_there_is_told_and_never_fails() -> None
     odd = (b"new\nline", b"caf\xe9", b"\xf0\x9f\x92\xbe")
     host = plain_host()
     host.packed["/mnt/vmail"] = PackReport(
-        0, 0, torn=odd, packed_again=odd, vanished=odd, sockets=odd, missing=("caf\udce9",), remarks=("tar: \x1b odd",)
+        0,
+        0,
+        torn=odd,
+        packed_again=odd,
+        vanished=odd,
+        arrived=odd,
+        sockets=odd,
+        missing=("caf\udce9",),
+        remarks=("tar: \x1b odd",),
     )
     result = back_up(host, request_of(Scope.VMAIL))
     names = "new\\nline, caf\\xe9, \U0001f4be"
@@ -353,6 +363,7 @@ def test_what_did_not_come_out_as_it_lay_there_is_told_and_never_fails() -> None
         f"vmail: 3 files were being written each time they were read and may be torn in this backup: {names}",
     ]
     assert f"vmail: 3 files went away before they were read: {names}" in host.lines("info")
+    assert f"vmail: 3 entries came or moved while the tier was read, and were added: {names}" in host.lines("info")
     assert f"vmail: 3 files changed while they were read, and were read again: {names}" in host.lines("info")
     assert result.manifest.changed_files == {"vmail": ChangedFiles(3, ("new\\nline", "caf\\xe9", "\U0001f4be"))}
 

@@ -42,10 +42,10 @@ def test_maintenance_mode_ends_where_the_body_raises() -> None:
 def test_the_stack_runs_again_where_the_body_raises() -> None:
     host = plain_host()
     before = host.running()
-    with pytest.raises(Broken), switches_of(host) as switches, switches.stack_stopped():
-        with switches.serving(("hermes_db_server",)):
-            assert host.running() == {"hermes_db_server"}
-            raise Broken
+    switches = switches_of(host)
+    with pytest.raises(Broken), switches, switches.stack_stopped(), switches.serving(("hermes_db_server",)):
+        assert host.running() == {"hermes_db_server"}
+        raise Broken
     assert (host.running(), host.journal) == (before, None)
 
 

@@ -128,8 +128,10 @@ def test_a_dry_run_tells_a_hot_backup_step_by_step() -> None:
         "  dump database nextcloud to databases.tar.gz (mariadb-dump in hermes_db_server)",
         "  pack everything of /mnt/files to nextcloud.tar.gz (10 entries, 1,000 bytes)",
         "pack everything of /opt/hermes, less .git, install-logs to config.tar.gz (10 entries, 1,000 bytes)",
-        "pack everything of /mnt/data, less clamav, dbase, ldap/data, mail_filter/data/clamav, mysql to data.tar.gz"
-        " (10 entries, 1,000 bytes)",
+        (
+            "pack everything of /mnt/data, less clamav, dbase, ldap/data, mail_filter/data/clamav, mysql "
+            "to data.tar.gz (10 entries, 1,000 bytes)"
+        ),
         "pack everything of /mnt/archive to archive.tar.gz (10 entries, 1,000 bytes)",
         "pack everything of /mnt/vmail to vmail.tar.gz (10 entries, 1,000 bytes)",
         "write the manifest, flush, and rename to hermes-backup-all-v260119-20260601T103000Z.tar",

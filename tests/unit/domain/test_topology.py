@@ -18,7 +18,7 @@ ROOT = "/opt/hermes"
 SEPARATE = Topology(ROOT, "/mnt/data", "/mnt/archive", "/mnt/vmail", "/mnt/files")
 ONE_DISK = Topology(ROOT, "/mnt/one", "/mnt/one", "/mnt/one", "/mnt/one")
 
-PATHS_OF = {
+PATHS_OF: dict[str, tuple[Topology, dict[str, Tier | None]]] = {
     "separate": (
         SEPARATE,
         {
@@ -199,7 +199,7 @@ SHARED = st.sampled_from(["/mnt/data", "/mnt/data/dovecot", "/mnt/data2"])
 TOPOLOGIES = st.builds(Topology, *[FOLDERS | SHARED] * 5)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(TOPOLOGIES, st.sampled_from(Tier), st.lists(st.sampled_from(NAMES), max_size=4))
 def test_every_path_is_in_one_tiers_selection_at_most(topology: Topology, tier: Tier, names: list[str]) -> None:
     assume(not topology.conflicts())
@@ -209,7 +209,7 @@ def test_every_path_is_in_one_tiers_selection_at_most(topology: Topology, tier: 
     assert all(candidate is topology.owner(path) for candidate in packed_by)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(TOPOLOGIES, st.sampled_from(Tier), st.sampled_from(Tier))
 def test_a_selection_never_packs_another_tiers_folder(topology: Topology, tier: Tier, other: Tier) -> None:
     assume(tier is not other)

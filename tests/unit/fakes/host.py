@@ -111,7 +111,7 @@ class MemoryHost:
     links: dict[str, str] = field(factory=dict)
     bound: dict[str, tuple[str, ...]] = field(factory=dict)
     unmounted: dict[str, tuple[str, ...]] = field(factory=dict)
-    room: Room = Room(1 << 40, 1 << 20)
+    room: Room = field(default=Room(1 << 40, 1 << 20))
     full_after: int | None = None
     output_problem: str | None = None
     volumes: dict[str, str] = field(factory=dict)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,6 +58,6 @@ def test_a_missing_slapcat_is_named() -> None:
 def test_it_does_not_matter_where_the_chunks_of_an_export_end(cuts: list[int]) -> None:
     ends = [0, *sorted(cuts), len(LDIF)]
     counter = EntryCounter()
-    for start, end in zip(ends, ends[1:], strict=False):
+    for start, end in pairwise(ends):
         counter.feed(LDIF[start:end])
     assert counter.entries == 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,7 +71,7 @@ def test_the_way_that_worked_is_kept_so_that_the_log_of_the_server_shows_one_ref
 def test_a_secret_that_is_not_roots_password_is_refused_and_named() -> None:
     host = plain_host()
     host.database.password, host.database.secret = PASSWORD, "old"
-    with pytest.raises(AccessDenied, match="using password: YES.*MYSQL_ROOT_PASSWORD"):
+    with pytest.raises(AccessDenied, match=r"using password: YES.*MYSQL_ROOT_PASSWORD"):
         mariadb_of(host).query("SELECT 1")
 
 
@@ -83,7 +85,7 @@ def test_no_way_in_and_no_secret_names_where_the_secret_is_looked_for() -> None:
 def test_a_server_that_is_down_is_unreachable_and_no_other_login_is_tried() -> None:
     host = plain_host()
     host.boxes["hermes_db_server"].state = "exited"
-    with pytest.raises(DatabaseUnreachable, match="not running.*docker logs hermes_db_server"):
+    with pytest.raises(DatabaseUnreachable, match=r"not running.*docker logs hermes_db_server"):
         mariadb_of(host).query("SELECT 1")
     assert len(host.executed) == 1
 
@@ -183,7 +185,7 @@ def test_a_dump_works_with_the_secret_before_any_question_was_asked() -> None:
 def test_a_dump_without_its_closing_line_is_none(line: bytes) -> None:
     host = plain_host()
     host.database.closing_line = line
-    with pytest.raises(DumpFailed, match="djigzo.*Dump completed.*missing"):
+    with pytest.raises(DumpFailed, match=r"djigzo.*Dump completed.*missing"):
         dump_of(host)
 
 
@@ -223,7 +225,7 @@ def test_tables_of_any_name_are_recognised(table: str) -> None:
 
 
 def test_a_database_that_is_not_there_is_named() -> None:
-    with pytest.raises(DumpFailed, match="nope.*1049.*Unknown database"):
+    with pytest.raises(DumpFailed, match=r"nope.*1049.*Unknown database"):
         dump_of(plain_host(), "nope")
 
 
@@ -262,7 +264,7 @@ DUMP = (
     b"CREATE SEQUENCE `seq` start with 1;\n"
     b"-- Dump completed on 2026-06-01 10:30:00\n"
 )
-MADE = {"plain", "tick`ed", "careful", "stand_in", "final", "seq"}
+MADE = frozenset({"plain", "tick`ed", "careful", "stand_in", "final", "seq"})
 
 
 def proof_of(*chunks: bytes) -> DumpProof:
@@ -282,7 +284,7 @@ def test_a_dump_names_its_tables_views_and_sequences_and_nothing_that_stands_in_
 @given(st.lists(st.integers(0, len(DUMP)), max_size=12))
 def test_it_does_not_matter_where_the_chunks_of_a_dump_end(cuts: list[int]) -> None:
     ends = [0, *sorted(cuts), len(DUMP)]
-    proof = proof_of(*(DUMP[start:end] for start, end in zip(ends, ends[1:], strict=False)))
+    proof = proof_of(*(DUMP[start:end] for start, end in pairwise(ends)))
     assert (proof.names, proof.is_closed) == (MADE, True)
 
 

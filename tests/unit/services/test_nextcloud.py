@@ -15,10 +15,10 @@ def test_maintenance_mode_is_switched_on_and_off_as_the_owner_of_the_configurati
     nextcloud = Nextcloud(MemoryStack(host))
     assert not nextcloud.in_maintenance()
     nextcloud.begin_maintenance()
-    assert host.maintenance
+    assert host.state().maintenance is True
     assert nextcloud.in_maintenance()
     nextcloud.end_maintenance()
-    assert not host.maintenance
+    assert host.state().maintenance is False
     assert {user for _, _, user, _ in host.executed} == {"www-data"}
 
 

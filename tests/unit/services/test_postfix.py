@@ -65,7 +65,7 @@ def test_the_header_says_to_whom_and_that_no_one_is_to_answer() -> None:
 
 
 def test_a_line_break_from_outside_adds_no_header() -> None:
-    raw, message = sent(Notice("a@example.com", "host\nBcc: thief@example.com\r\n\r\nbody", "x\n"))
+    _, message = sent(Notice("a@example.com", "host\nBcc: thief@example.com\r\n\r\nbody", "x\n"))
     assert message["Bcc"] is None
     assert message.get_content() == "x\n"
     assert message["Subject"] == "host Bcc: thief@example.com body"
