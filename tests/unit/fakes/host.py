@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from hermes_backup_core.domain.host import Dependency, Room
 from hermes_backup_core.domain.paths import is_below
@@ -228,8 +228,3 @@ def one_disk_host(**changes: Any) -> MemoryHost:
     host.add_folder(OUTPUT)
     host.volumes = {"dbase": "/mnt/one/dbase"}
     return host
-
-
-def fresh(report: PackReport, **changes: Any) -> PackReport:
-    """Return ``report`` with ``changes``."""
-    return evolve(report, **changes)
