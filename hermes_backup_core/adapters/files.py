@@ -152,9 +152,14 @@ class HostFiles:
             if err.errno not in _NO_HARD_LINKS or os.path.lexists(final):
                 raise
             os.rename(path, final)
-        else:
-            os.unlink(path)
-        flush_folder(os.path.dirname(final))
+        try:
+            self.remove(path)
+            flush_folder(os.path.dirname(final))
+        except OSError:
+            # Whoever called takes this for a failure, and a failure leaves no tarball.
+            with contextlib.suppress(OSError):
+                os.unlink(final)
+            raise
 
     def remove(self, path: str) -> bool:
         """Remove the file ``path``; return whether there was one."""

@@ -14,7 +14,7 @@ from hermes_backup_core.ports import Clock, Files, Stack
 from hermes_backup_core.services.nextcloud import Nextcloud
 
 START_PATIENCE = 150.0
-"""Seconds that the containers get to run again. A stop that a killed run began may still be under way."""
+"""Seconds that the containers get to run again."""
 
 _OCC_PATIENCE = 60.0
 _LOOK_EVERY = 1.0
@@ -69,22 +69,30 @@ class Recovery:
     def _start_stopped(self, record: RunRecord) -> tuple[RunRecord, str]:
         if not record.stopped:
             return record, ""
-        started = self.start(record.stopped)
-        return evolve(record, stopped=()), f"started {', '.join(started)}" if started else ""
+        started = self.start(record.stopped, stopping=record.stopping, stop_ends=record.stop_ends)
+        return evolve(record, stopped=(), stopping=()), f"started {', '.join(started)}" if started else ""
 
-    def start(self, names: tuple[str, ...]) -> tuple[str, ...]:
+    def start(
+        self, names: tuple[str, ...], *, stopping: tuple[str, ...] = (), stop_ends: float = 0.0
+    ) -> tuple[str, ...]:
         """Start the containers ``names`` until all run; return those that did not run at first.
 
-        Raises `HermesBackupError` that names what does not run after `START_PATIENCE` seconds.
+        Those in ``stopping`` may still run only because the engine has not stopped them yet, which it may do
+        until ``stop_ends`` (seconds since 1970); they are waited for. Raises `NotRunning` that names what
+        does not run `START_PATIENCE` seconds after that.
         """
         first = _idle(self.stack.containers(), names)
-        deadline = self.clock.monotonic() + START_PATIENCE
+        wait = max(0.0, stop_ends - self.clock.now().timestamp())
+        unsettled, settled_at = set(stopping), self.clock.monotonic() + wait
+        deadline = settled_at + START_PATIENCE
         trouble: HermesBackupError | None = None
-        # Twice in a row, since a container that is being stopped, or that dies at its start, runs at first.
+        # Twice in a row, since a container that dies at its start runs at first.
         calm = 0
         while calm < 2:
             idle = _idle(self.stack.containers(), names)
-            calm = 0 if idle else calm + 1
+            unsettled -= {container.name for container in idle}
+            settled = not unsettled or self.clock.monotonic() >= settled_at
+            calm = calm + 1 if settled and not idle else 0
             if idle and self.clock.monotonic() > deadline:
                 raise NotRunning(tuple(container.name for container in idle), _reason(trouble)) from trouble
             if idle:

@@ -11,10 +11,12 @@ from attrs import define, evolve, field, frozen
 from hermes_backup_core.backup.recovery import Outcome, Recovery
 from hermes_backup_core.domain.errors import CommandFailed, HermesBackupError
 from hermes_backup_core.domain.host import DATABASE_CONTAINER, LDAP_CONTAINER, Container
+from hermes_backup_core.domain.order import start_order
 from hermes_backup_core.domain.record import RunRecord
 from hermes_backup_core.ports import Clock, Journal, Reporter, Stack
 from hermes_backup_core.services.nextcloud import Nextcloud
 
+_STOP_SLACK = 10.0  # seconds between the engine's last word to a container and its end
 _KILLED = 137  # 128 + SIGKILL, which the engine sends where a stop takes too long
 _DATABASES = (DATABASE_CONTAINER, LDAP_CONTAINER)
 
@@ -155,12 +157,20 @@ class Switches:
         names = tuple(container.name for container in containers)
         self.reporter.info(f"stopping {_names(names)}")
         with self.reporter.progress("stopping", None):
-            self.stack.stop(containers)
+            for group in reversed(start_order(containers)):
+                self._stop_group(group)
+        self._keep(evolve(self.record, stopping=(), stop_ends=0.0))
         killed = [container for container in self._named(names) if container.exit_code == _KILLED]
         for container in killed:
             if container.name in _DATABASES:
                 raise NotStopped(container.name, container.patience)
             self.reporter.warn(f"{container.name} did not end by itself and was killed")
+
+    def _stop_group(self, group: Sequence[Container]) -> None:
+        patience = max(container.patience for container in group)
+        ends = self.clock.now().timestamp() + patience + _STOP_SLACK
+        self._keep(evolve(self.record, stopping=tuple(container.name for container in group), stop_ends=ends))
+        self.stack.stop(group)
 
     def _turn_back(self, action: Callable[[], None]) -> None:
         try:

@@ -28,7 +28,8 @@ class RunRecord:
 
     ``partial`` is the unfinished file, ``stopped`` the containers that ran before and that the run
     stopped, ``serving`` those it started for the dumps, ``maintenance`` whether it put Nextcloud into
-    maintenance mode. ``since`` is local time, for people.
+    maintenance mode. ``since`` is local time, for people. ``stopping`` are those that the engine has been
+    told to stop, which it will do until ``stop_ends`` (seconds since 1970) even when nobody waits for it.
     """
 
     pid: int
@@ -38,6 +39,8 @@ class RunRecord:
     maintenance: bool = False
     stopped: tuple[str, ...] = ()
     serving: tuple[str, ...] = ()
+    stopping: tuple[str, ...] = ()
+    stop_ends: float = 0.0
 
     def render(self) -> bytes:
         """Return the record as JSON."""

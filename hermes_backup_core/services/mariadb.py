@@ -150,8 +150,11 @@ class MariaDB:
             return self._ask_as(self._login, sql)
         try:
             return self._ask_as(_BY_SOCKET, sql)
-        except AccessDenied:
-            return self._ask_as(_WITH_PASSWORD, sql)
+        except AccessDenied as denied:
+            try:
+                return self._ask_as(_WITH_PASSWORD, sql)
+            except DatabaseUnreachable as err:
+                raise DatabaseUnreachable(f"{denied.reason}; with the secret: {err.reason}") from err
 
     def _ask_as(self, login: tuple[str, ...], sql: str) -> bytes:
         try:

@@ -24,7 +24,7 @@ def mode(path: Path) -> int:
 
 def test_tarball_and_log_lie_side_by_side_for_root_alone(host: FakeHost) -> None:
     host.output.chmod(0o777)
-    done = host.run("-P", f"{host.output}/", "-B", "vmail", "-y", preexec_fn=lambda: os.umask(0))
+    done = host.run("-P", f"{host.output}/", "-B", "vmail", "-y", umask=0)
     assert (done.code, done.err) == (0, "")
     (tarball,), (log,) = host.made(".tar"), host.made(".log")
     assert NAME.fullmatch(tarball.name)

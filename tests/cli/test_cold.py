@@ -14,7 +14,7 @@ def short(words: tuple[str, ...]) -> str:
             return f"start {' '.join(names)}"
         case ("docker", "exec", *_, "mariadb-dump" | "slapcat" as program, _, _, _, _):
             return program
-        case ("tar", *_):
+        case ("tar", *arguments) if any(argument.startswith("--directory=") for argument in arguments):
             return "pack"
     return "dump" if "mariadb-dump" in words and "--databases" in words else ""
 

@@ -80,7 +80,7 @@ def test_more_signals_during_the_clean_up_change_nothing(host: FakeHost) -> None
     before = host.engine.running()
     packing = host.engine.hold("--directory=")
     starting = host.engine.hold("docker", "start", "hermes_db_server")
-    running = host.start(*host.command("vmail", "--cold"))
+    running = host.start(*host.command("vmail", "--cold"), measured=False)
     running.reach(packing)
     running.send(INT)
     running.reach(starting)
@@ -96,7 +96,7 @@ def test_more_signals_during_the_clean_up_change_nothing(host: FakeHost) -> None
 
 def test_a_key_that_is_held_down_ends_the_run_once(host: FakeHost) -> None:
     gate = host.engine.hold("--directory=")
-    running = host.start(*host.command("vmail"))
+    running = host.start(*host.command("vmail"), measured=False)
     running.reach(gate)
     while running.process.poll() is None:
         running.send(INT)

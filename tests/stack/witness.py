@@ -28,6 +28,7 @@ note() {
 TAR = r"""
 root=
 for word in "$@"; do case $word in --directory=*) root=${word#--directory=} ;; esac; done
+[ -n "$root" ] || exec -a "$0" {tar} "$@"
 note "reads $root"
 (exec -a "$0" {tar} "$@")
 code=$?

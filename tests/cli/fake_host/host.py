@@ -125,14 +125,20 @@ class FakeHost:
         script: Path = SCRIPT,
         through: Sequence[str] = (),
         environ: Mapping[str, str | None] = {},
+        measured: bool = True,
         **options: Any,
     ) -> Running:
-        """Start a script with ``arguments``; ``through`` is what starts it, ``environ`` changes (None: unset)."""
+        """Start a script with ``arguments``; ``through`` is what starts it, ``environ`` changes (None: unset).
+
+        ``measured`` is whether its coverage counts: not where signals come one upon the other, since coverage
+        holds a lock while a handler is traced, and waits for it in the next one for ever.
+        """
         self._count += 1
         out, err = self.base / f"out.{self._count}", self.base / f"err.{self._count}"
         # Whoever is not root cannot write what was measured.
-        measured = {key: value for key, value in os.environ.items() if key.startswith("COVERAGE_")}
-        changed = {**({} if through == AS_NOBODY else measured), **self.environ, **environ}
+        kept = "COVERAGE_" if measured and through != AS_NOBODY else "nothing"
+        ours = {key: value for key, value in os.environ.items() if key.startswith(kept)}
+        changed = {**ours, **self.environ, **environ}
         interpreter = () if script.suffix == ".sh" else (sys.executable,)
         with out.open("wb") as stdout, err.open("wb") as stderr:
             streams = {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": stderr}

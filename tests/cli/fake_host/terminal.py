@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pty
 import re
-import termios
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,8 +62,7 @@ def at_terminal(host: FakeHost, *arguments: str, **options: Any) -> Iterator[Ter
     running = host.start(
         *arguments,
         environ={"TERM": "xterm", "COLUMNS": "200"},
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        through=("setsid", "--ctty"),
         **streams,
     )
     os.close(slave)

@@ -21,13 +21,14 @@ class LeapingClock(SystemClock):
     """Time that passes only where somebody sleeps."""
 
     passed: float = 0.0
+    pace: float = 1.0
     at: dict[float, Callable[[], None]] = field(factory=dict)
 
     def monotonic(self) -> float:
         return self.passed
 
     def sleep(self, seconds: float) -> None:
-        self.passed += seconds
+        self.passed += seconds * self.pace
         self.at.get(self.passed, lambda: None)()
 
 
@@ -143,9 +144,21 @@ def test_one_that_never_gets_healthy_is_waited_for_a_minute(
 ) -> None:
     containers = named(stack, "hermes_db_server", "hermes_nextcloud")
     host.engine.containers["hermes_db_server"].health = "unhealthy"
+    clock.pace = 20
     stack.start(containers)
     assert acted(host)[-1] == ("start", "hermes_nextcloud")
     assert clock.passed == 60
+
+
+def test_one_that_cannot_start_is_told_when_all_others_have_been_tried(host: FakeHost, stack: ComposeStack) -> None:
+    host.engine.fail("docker", "start", "hermes_ldap", says="Error response from daemon: port 389 is taken")
+    host.engine.fail("docker", "start", "hermes_nextcloud", says="Error response from daemon: later trouble")
+    with pytest.raises(CommandFailed, match="port 389 is taken"):
+        stack.start(named(stack, "hermes_ldap", "hermes_commandbox", "hermes_db_server", "hermes_nextcloud"))
+    assert [names for _, *names in acted(host)] == [
+        ["hermes_commandbox", "hermes_db_server", "hermes_ldap"],
+        ["hermes_nextcloud"],
+    ]
 
 
 def test_what_is_not_started_with_it_is_not_waited_for(

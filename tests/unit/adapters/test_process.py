@@ -103,13 +103,11 @@ def test_a_program_that_must_not_be_cut_short_ends_by_itself_and_then_the_signal
 ) -> None:
     script = f"kill -HUP $PPID; cat {tmp_path}/opened >&2; echo a; echo done >{tmp_path}/done; echo b"
     os.mkfifo(tmp_path / "opened")
-    writer = os.fork()
-    if not writer:
-        (tmp_path / "opened").write_text("x" * 100)
-        os._exit(0)
+    writer = Thread(target=(tmp_path / "opened").write_text, args=("x" * 100,))
+    writer.start()
     with pytest.raises(Ended):
         Door({}).run(("sh", "-c", script), to_its_end=True)
-    os.waitpid(writer, 0)
+    writer.join()
     assert (tmp_path / "done").read_text() == "done\n"
 
 

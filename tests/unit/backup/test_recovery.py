@@ -6,7 +6,9 @@ import pytest
 from attrs import evolve
 
 from hermes_backup_core.backup.recovery import START_PATIENCE, NotRunning, StillInMaintenance
+from hermes_backup_core.domain.record import RunRecord
 from tests.unit.fakes.host import plain_host
+from tests.unit.fakes.watching import MemoryClock
 from tests.unit.fakes.wiring import RECORD, recovery_of
 
 
@@ -39,20 +41,42 @@ def test_what_was_to_serve_and_does_not_run_is_left_alone() -> None:
     assert "stack.stop" not in host.calls
 
 
-def test_a_stop_that_a_killed_run_began_and_that_ends_later_is_undone_as_well() -> None:
+def under_way(ends: float) -> RunRecord:
+    """A run that was killed while the engine was stopping the database, with ``ends`` seconds to go."""
+    by = MemoryClock(plain_host()).now().timestamp() + ends
+    return evolve(RECORD, stopped=("hermes_db_server",), stopping=("hermes_db_server",), stop_ends=by)
+
+
+@pytest.mark.parametrize("goes_down_after", [0.5, 45.0, 119.0])
+def test_a_stop_that_a_killed_run_began_and_that_ends_later_is_undone_as_well(goes_down_after: float) -> None:
     """The engine stops a container on, after the client that asked for it was killed."""
     host = plain_host()
     went_down: list[str] = []
 
     def hook(moment: str, number: int, call: str) -> None:
-        if host.now > 0 and not went_down:
+        if host.now > goes_down_after and not went_down:
             went_down.append(call)
             host.boxes["hermes_db_server"].state = "exited"
 
     host.hook = hook
-    recovery_of(host).put_right(evolve(RECORD, stopped=("hermes_db_server",)))
+    outcome = recovery_of(host).put_right(under_way(120.0))
     assert went_down
+    assert outcome.left.stopping == ()
     assert "hermes_db_server" in host.running()
+    assert host.now < goes_down_after + 10
+
+
+def test_nobody_waits_for_a_stop_that_must_have_ended_long_ago() -> None:
+    host = plain_host()
+    recovery_of(host).put_right(under_way(-1.0))
+    assert host.now <= 2
+
+
+def test_a_container_that_is_never_stopped_is_waited_for_until_the_engine_must_have_done_so() -> None:
+    host = plain_host()
+    outcome = recovery_of(host).put_right(under_way(130.0))
+    assert (outcome.problems, outcome.left.stopped) == ((), ())
+    assert 130 <= host.now <= 135
 
 
 def test_the_engines_reason_is_kept_where_a_container_does_not_start() -> None:

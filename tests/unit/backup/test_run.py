@@ -115,7 +115,8 @@ def test_the_result_has_the_figures_of_file_and_members() -> None:
 def test_the_stack_is_down_from_the_stop_until_the_last_tier_is_read() -> None:
     host = plain_host(takes={"stack.stop": 5.0, "tiers.pack": 10.0, "files.publish": 100.0})
     result = back_up(host, request_of(Scope.VMAIL, Mode.COLD))
-    assert (result.stack_down, result.seconds) == (17.0, 117.0)  # 2 s to see that all came up and stays up
+    # Two groups of containers to stop one after the other, and 2 s to see that all came up and stays up.
+    assert (result.stack_down, result.seconds) == (22.0, 122.0)
     stop, pack = host.calls.index("stack.stop"), host.calls.index("tiers.pack")
     assert stop < pack < host.calls.index("stack.start") < host.calls.index("files.publish")
 

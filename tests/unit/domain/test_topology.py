@@ -191,6 +191,12 @@ def test_a_mount_on_the_folder_that_another_tier_owns_by_custom_is_a_conflict() 
     assert "/mnt/one/dovecot belongs to the tiers archive and vmail at once" in reason
 
 
+def test_a_folder_that_two_tiers_claim_is_at_least_left_out_of_neither() -> None:
+    topology = evolve(ONE_DISK, archive="/mnt/one/dovecot/logs")
+    assert "/mnt/one/dovecot/logs belongs to the tiers data and archive" in topology.conflicts()[0]
+    assert not set(topology.select(Tier.DATA).folders) & set(topology.select(Tier.DATA).left_out)
+
+
 # Properties
 
 NAMES = ("data", "data2", "amavis", "dovecot", "logs", "sieve", "app", "redis", "dbase", "ldap", "a[1]", "*")

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from hermes_backup_core.domain.errors import CommandFailed, DumpFailed
 from hermes_backup_core.services.mariadb import (
-    AccessDenied,
     DatabaseUnreachable,
     DumpProof,
     MariaDB,
@@ -71,7 +70,7 @@ def test_the_way_that_worked_is_kept_so_that_the_log_of_the_server_shows_one_ref
 def test_a_secret_that_is_not_roots_password_is_refused_and_named() -> None:
     host = plain_host()
     host.database.password, host.database.secret = PASSWORD, "old"
-    with pytest.raises(AccessDenied, match=r"using password: YES.*MYSQL_ROOT_PASSWORD"):
+    with pytest.raises(DatabaseUnreachable, match=r"using password: NO.*using password: YES.*MYSQL_ROOT_PASSWORD"):
         mariadb_of(host).query("SELECT 1")
 
 
