@@ -66,7 +66,8 @@ class Switches:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.uninterruptible()
-        outcome = self.recovery.put_right(self.record)
+        # Unlike after a kill, a stop was waited for, however it ended: none is under way.
+        outcome = self.recovery.put_right(evolve(self.record, stopping=()))
         for sentence in outcome.done:
             self.reporter.info(sentence)
         for problem in outcome.problems:
@@ -159,7 +160,7 @@ class Switches:
         with self.reporter.progress("stopping", None):
             for group in reversed(start_order(containers)):
                 self._stop_group(group)
-        self._keep(evolve(self.record, stopping=(), stop_ends=0.0))
+        self._keep(evolve(self.record, stopping=()))
         killed = [container for container in self._named(names) if container.exit_code == _KILLED]
         for container in killed:
             if container.name in _DATABASES:

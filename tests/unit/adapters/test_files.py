@@ -87,6 +87,41 @@ short
         assert "/" not in HostFiles().unmounted("/")
 
 
+class TestWays:
+    """One folder seen at two places; here links stand for the bind mounts that mountinfo tells of."""
+
+    def host(self, folder: Path, *lines: str) -> HostFiles:
+        (folder / "mountinfo").write_text("".join(f"36 35 {line} rw shared:1 - ext4 /dev/sda1 rw\n" for line in lines))
+        return HostFiles(mounts=str(folder / "mountinfo"))
+
+    @pytest.fixture
+    def disk(self, tmp_path: Path) -> Path:
+        (tmp_path / "disk" / "vmail" / "dovecot").mkdir(parents=True)
+        (tmp_path / "seen").symlink_to("disk/vmail")
+        return tmp_path
+
+    def test_a_folder_is_seen_at_its_own_place_and_through_a_bind_mount(self, disk: Path) -> None:
+        files = self.host(disk, "8:1 / /", f"8:2 / {disk}/disk", f"8:2 /vmail {disk}/seen")
+        assert files.ways(f"{disk}/disk/vmail/dovecot") == (f"{disk}/disk/vmail/dovecot", f"{disk}/seen/dovecot")
+        assert files.ways(f"{disk}/disk") == (f"{disk}/disk",)
+
+    def test_another_disk_is_no_way_to_it(self, disk: Path) -> None:
+        files = self.host(disk, "8:1 / /", f"8:2 / {disk}/disk", f"8:3 /vmail {disk}/seen")
+        assert files.ways(f"{disk}/disk/vmail") == (f"{disk}/disk/vmail",)
+
+    def test_a_place_where_something_else_is_seen_by_now_is_none(self, disk: Path) -> None:
+        (disk / "hidden").mkdir()
+        lines = ("8:1 / /", f"8:2 / {disk}/disk", f"8:2 /vmail {disk}/hidden", f"8:2 /vmail {disk}/gone")
+        assert self.host(disk, *lines).ways(f"{disk}/disk/vmail") == (f"{disk}/disk/vmail",)
+
+    def test_of_two_mounts_at_one_place_the_later_one_counts(self, disk: Path) -> None:
+        lines = ("8:1 / /", f"8:3 / {disk}/disk", f"8:2 / {disk}/disk", f"8:2 /vmail {disk}/seen")
+        assert self.host(disk, *lines).ways(f"{disk}/disk/vmail") == (f"{disk}/disk/vmail", f"{disk}/seen")
+
+    def test_where_no_mount_is_known_there_is_the_one_way(self, disk: Path) -> None:
+        assert self.host(disk).ways(f"{disk}/seen") == (f"{disk}/disk/vmail",)
+
+
 class TestMeasure:
     def test_a_file_counts_its_bytes_a_hole_nothing_and_a_hard_link_once(self, tmp_path: Path) -> None:
         (tmp_path / "a").write_bytes(b"x" * 5)
@@ -235,6 +270,21 @@ class TestPublish:
         with pytest.raises(OSError, match="no links here"):
             self.publish(tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["new.partial"]
+
+    @pytest.mark.parametrize("hard_links", [True, False])
+    def test_a_name_that_may_not_last_is_taken_back(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hard_links: bool
+    ) -> None:
+        if not hard_links:
+            self.without_hard_links(monkeypatch)
+
+        def failing(_: str) -> None:
+            raise OSError(errno.EIO, "the folder cannot be flushed")
+
+        monkeypatch.setattr("hermes_backup_core.adapters.files.flush_folder", failing)
+        with pytest.raises(OSError, match="cannot be flushed"):
+            self.publish(tmp_path)
+        assert list(tmp_path.iterdir()) == []
 
     def publish(self, folder: Path) -> None:
         with FILES.create(str(folder / "new.partial")) as file:
