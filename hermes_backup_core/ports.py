@@ -32,8 +32,19 @@ class Stack(Protocol):
         """Start ``containers`` and nothing else, in the order of their dependencies."""
         ...
 
-    def run(self, container: str, argv: Sequence[str], *, user: str | None = None, stdin: bytes = b"") -> bytes:
-        """Run ``argv`` inside ``container`` and return what it wrote to stdout."""
+    def run(
+        self,
+        container: str,
+        argv: Sequence[str],
+        *,
+        user: str | None = None,
+        stdin: bytes = b"",
+        to_its_end: bool = False,
+    ) -> bytes:
+        """Run ``argv`` inside ``container`` and return what it wrote to stdout.
+
+        A command runs on when nobody waits for it any more; with ``to_its_end`` a signal does not end the waiting.
+        """
         ...
 
     def stream(self, container: str, argv: Sequence[str], sink: Callable[[bytes], object]) -> None:

@@ -93,10 +93,19 @@ class ComposeStack:
         if trouble:
             raise trouble
 
-    def run(self, container: str, argv: Sequence[str], *, user: str | None = None, stdin: bytes = b"") -> bytes:
-        """Run ``argv`` inside ``container`` and return its stdout."""
+    def run(
+        self,
+        container: str,
+        argv: Sequence[str],
+        *,
+        user: str | None = None,
+        stdin: bytes = b"",
+        to_its_end: bool = False,
+    ) -> bytes:
+        """Run ``argv`` inside ``container`` and return its stdout; wait for it whatever comes where ``to_its_end``."""
         as_user = ("--user", user) if user else ()
-        return self._docker("exec", "--interactive", *as_user, container, *argv, stdin=stdin, timeout=_ANSWER_SECONDS)
+        command = ("docker", "exec", "--interactive", *as_user, container, *argv)
+        return self._door.run(command, stdin=stdin, timeout=_ANSWER_SECONDS, to_its_end=to_its_end)
 
     def stream(self, container: str, argv: Sequence[str], sink: Callable[[bytes], object]) -> None:
         """Run ``argv`` inside ``container`` and hand its stdout to ``sink`` as it comes."""

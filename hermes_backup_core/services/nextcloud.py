@@ -29,6 +29,7 @@ class Nextcloud:
         self._occ("--off")
 
     def _occ(self, *options: str) -> str:
-        # `occ` refuses to run for anyone but the owner of its config.php.
-        output = self.stack.run(NEXTCLOUD_CONTAINER, (*_OCC, *options), user="www-data")
+        # `occ` refuses to run for anyone but the owner of its config.php. And one that switches on after we have
+        # switched off, because a signal ended the waiting for it, would have the last word.
+        output = self.stack.run(NEXTCLOUD_CONTAINER, (*_OCC, *options), user="www-data", to_its_end=True)
         return output.decode("utf-8", "replace")

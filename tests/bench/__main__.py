@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.bench import contest, levels
 from tests.bench.mailtree import TreeSize, make_mail_tree
+from tests.bench.watch import Cost
+from tests.stack.miniature import Miniature, debian, stop_engine
+from tests.stack.miniature.engine import exclusive, located
 
 
 def main() -> int:
@@ -33,17 +39,40 @@ def _options() -> argparse.Namespace:
 
 
 def _contest(folder: Path, size: TreeSize, rounds: int) -> int:
-    tier, work = folder / "vmail", folder / "work"
-    tier.mkdir()
+    debian.need({"pigz": "pigz"})
+    work = folder / "work"
     work.mkdir()
-    print(f"making {size.files:,} files, {size.total_bytes / 1e6:,.0f} MB", flush=True)
-    make_mail_tree(tier, size)
-    figures = {name: contest.medians(costs) for name, costs in contest.run(tier, work, rounds).items()}
+    with _hermes(folder) as hermes:
+        print(f"making {size.files:,} files, {size.total_bytes / 1e6:,.0f} MB", flush=True)
+        mails = hermes.tiers["vmail"] / "dovecot" / "bench"
+        mails.mkdir()
+        make_mail_tree(mails, size)
+        os.environ.update(hermes.environ, HERMES_BACKUP_STATE=str(folder / "state"))
+        figures = contest.run(hermes.tiers["vmail"], work, rounds)
+    return _told({name: contest.medians(costs) for name, costs in figures.items()})
+
+
+def _told(figures: dict[str, Cost]) -> int:
     print(*contest.table(figures), sep="\n")
     expected = list(contest.expectations(figures))
     for each in expected:
         print(f"{'met   ' if each.met else 'MISSED'}  {each.text}: {each.actual}")
     return 0 if all(each.met for each in expected) else 1
+
+
+@contextmanager
+def _hermes(folder: Path) -> Iterator[Miniature]:
+    """A Hermes that is up, below ``folder``; an engine that was not running before is stopped again."""
+    with exclusive():
+        was_running = located().answers()
+        hermes = Miniature.create(folder / "hermes")
+        try:
+            hermes.up()
+            yield hermes
+        finally:
+            hermes.remove()
+            if not was_running:
+                stop_engine()
 
 
 if __name__ == "__main__":

@@ -45,7 +45,15 @@ class MemoryStack:
                 if box.state != "running":
                     box.state, box.since = ("exited" if box.start == "dies" else "running"), self.host.now
 
-    def run(self, container: str, argv: Sequence[str], *, user: str | None = None, stdin: bytes = b"") -> bytes:
+    def run(
+        self,
+        container: str,
+        argv: Sequence[str],
+        *,
+        user: str | None = None,
+        stdin: bytes = b"",
+        to_its_end: bool = False,
+    ) -> bytes:
         with self.host.port(f"stack.run {_name(argv)}"):
             return b"".join(execute(self.host, container, argv, user, stdin))
 
