@@ -13,8 +13,8 @@ from attrs import frozen
 
 from hermes_backup_core.archive.tar_stream import BLOCK, end_marker, padding
 from hermes_backup_core.domain.errors import HermesBackupError
+from hermes_backup_core.domain.scope import MANIFEST_MEMBER
 
-MANIFEST = "backup_manifest.json"
 SLOT_BYTES = 64 << 10
 
 _READ_BYTES = 1 << 20
@@ -122,7 +122,7 @@ class OuterTar:
         self._file = file
         self._mtime = mtime
         self._slot_bytes = slot_bytes
-        write_all(file, header(MANIFEST, slot_bytes, mtime))
+        write_all(file, header(MANIFEST_MEMBER, slot_bytes, mtime))
         write_all(file, _filled(b"", slot_bytes) + bytes(padding(slot_bytes)))
         self._end = BLOCK + slot_bytes + padding(slot_bytes)
 

@@ -12,10 +12,10 @@ from typing import BinaryIO, final
 
 from attrs import frozen
 
-from hermes_backup_core.archive.outer import MANIFEST
 from hermes_backup_core.archive.tar_stream import BLOCK
 from hermes_backup_core.domain.errors import HermesBackupError
 from hermes_backup_core.domain.paths import shown
+from hermes_backup_core.domain.scope import MANIFEST_MEMBER
 
 _READ_BYTES = 1 << 20
 _LONGEST_MANIFEST = 16 << 20
@@ -72,9 +72,9 @@ class BackupReader:
 
     def manifest_bytes(self) -> bytes:
         """Return the manifest as it lies there, trailing blanks included."""
-        if self.members[MANIFEST].size_bytes > _LONGEST_MANIFEST:
-            raise DamagedBackup(self._path, f"its {MANIFEST} is too long to be one")
-        with self.open_member(MANIFEST) as file:
+        if self.members[MANIFEST_MEMBER].size_bytes > _LONGEST_MANIFEST:
+            raise DamagedBackup(self._path, f"its {MANIFEST_MEMBER} is too long to be one")
+        with self.open_member(MANIFEST_MEMBER) as file:
             return file.read()
 
     def open_member(self, name: str) -> BinaryIO:
@@ -128,8 +128,8 @@ class BackupReader:
                 self._check_end(tar.offset)
         except tarfile.TarError as err:
             raise DamagedBackup(self._path, f"it breaks off or is garbled ({err})") from err
-        if MANIFEST not in members:
-            raise NotABackup(self._path, f"it holds no {MANIFEST}")
+        if MANIFEST_MEMBER not in members:
+            raise NotABackup(self._path, f"it holds no {MANIFEST_MEMBER}")
         return members
 
     def _sound_members(self, tar: tarfile.TarFile) -> Iterator[Member]:

@@ -15,7 +15,7 @@ from tests.stack.miniature import Engine, Miniature
 from tests.stack.miniature.command import run
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
-MANIFEST = "backup_manifest.json"
+MANIFEST_MEMBER = "backup_manifest.json"
 ACCOUNTS = "accounts.sql.gz"
 DUMPS = ("databases.tar.gz", "ldap.ldif.gz")
 TIERS = {
@@ -123,7 +123,7 @@ def opened(tarball: Path, folder: Path) -> Opened:
     """Unpack the outer tarball into the new folder `folder`."""
     folder.mkdir(parents=True)
     run(["tar", "-xf", tarball, "-C", folder])
-    return Opened(folder, json.loads((folder / MANIFEST).read_text()))
+    return Opened(folder, json.loads((folder / MANIFEST_MEMBER).read_text()))
 
 
 def members(tarball: Path) -> list[str]:

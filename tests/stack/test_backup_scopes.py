@@ -19,7 +19,7 @@ from tests.stack.miniature import LAYOUTS, Engine, Miniature
 from tests.stack.miniature.content.databases import BUILD_NO, DATABASES
 from tests.stack.miniature.content.odd_files import HOLE
 from tests.stack.miniature.tree import Facts, listing
-from tests.stack.script import ACCOUNTS, DUMPS, MANIFEST, TIERS, Call, Opened, back_up, members, opened, standing
+from tests.stack.script import ACCOUNTS, DUMPS, MANIFEST_MEMBER, TIERS, Call, Opened, back_up, members, opened, standing
 
 NEVER_IN_DATA = ("dbase", "mysql", "ldap/data", "mail_filter/data/clamav", "clamav")
 NEVER_IN_CONFIG = ("install-logs", ".git")
@@ -131,9 +131,9 @@ def test_a_scope_holds_exactly_its_members(host: Host, scope: str) -> None:
     call = host.call if scope == "all" else back_up(host.hermes, scope, script=script)
 
     dumps = (ACCOUNTS, *DUMPS) if scope in ("system", "all") else ()
-    due = [MANIFEST, *dumps, *(f"{tier}.tar.gz" for tier in TIERS[scope])]
+    due = [MANIFEST_MEMBER, *dumps, *(f"{tier}.tar.gz" for tier in TIERS[scope])]
     found = members(call.tarball)
-    assert found[0] == MANIFEST
+    assert found[0] == MANIFEST_MEMBER
     assert sorted(found) == sorted(due)
     assert re.fullmatch(rf"hermes-backup-{scope}-{BUILD_NO}-\d{{8}}T\d{{6}}Z\.tar", call.tarball.name)
     assert sorted(call.output.iterdir()) == [call.tarball.with_suffix(".log"), call.tarball]
