@@ -13,7 +13,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 
 
 def install_dev(session: nox.Session) -> None:
-    session.install("--require-hashes", "-r", DEV_LOCK)
+    session.install("--no-deps", "--require-hashes", "-r", DEV_LOCK)
 
 
 @nox.session

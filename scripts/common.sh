@@ -106,7 +106,9 @@ build_venv() {
     chmod 755 "$fresh"
     say "Making ${place##*/} with $("$python" -V) and the packages of ${lock##*/}"
     "$python" -m venv -- "$fresh" || fail "$python could not make an environment in $fresh."
-    "$fresh/bin/python" -m pip install -q --disable-pip-version-check --no-input --require-hashes "$@" -r "$lock" ||
+    # The lock is whole: were pip to resolve anything, it would look at releases that came later.
+    "$fresh/bin/python" -m pip install -q --disable-pip-version-check --no-input --no-deps --require-hashes "$@" \
+        -r "$lock" ||
         fail "the packages of ${lock##*/} could not be installed; pip's message stands above."
     [ -L "$place" ] || rm -rf -- "$place"
     { ln -s -- "${fresh##*/}" "$fresh.link" && mv -fT -- "$fresh.link" "$place"; } || fail "cannot write $place."

@@ -17,7 +17,7 @@ DIR/scripts/ under the names that cron files call. What stood there is kept besi
 
   --root DIR     the Hermes install root (default: $ROOT)
   --wheels DIR   for a host without network: take the packages from DIR, filled on another one of the same Python with
-                 pip download --require-hashes -r requirements.lock -d DIR
+                 pip download --no-deps --require-hashes -r requirements.lock -d DIR
   --uninstall    put back what stood in DIR/scripts/ before; the checkout itself stays
   --help         show this
 END
