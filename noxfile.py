@@ -46,6 +46,14 @@ def stack(session: nox.Session) -> None:
 
 
 @nox.session
+def kills(session: nox.Session) -> None:
+    """Restores killed before and after every entry of their journal, each undone and each finished (root, an hour)."""
+    install_dev(session)
+    killed = "tests/stack/failures/test_restore_killed.py"
+    session.run("pytest", killed, *session.posargs, env={"HERMES_ALL_KILLS": "1"})
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Our times beside those of the shell pipelines (root)."""
     install_dev(session)

@@ -5,22 +5,27 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hermes_backup_core.adapters.clock import SystemClock
 from hermes_backup_core.adapters.compose import ComposeStack
 from hermes_backup_core.adapters.files import HostFiles
 from hermes_backup_core.adapters.gnu_tar import GnuTar
-from hermes_backup_core.adapters.state import STATE_FOLDER, RunState
+from hermes_backup_core.adapters.state import STATE_FOLDER, RestoreState, RunState
 from hermes_backup_core.backup.job import BackupJob
 from hermes_backup_core.backup.recovery import Recovery
 from hermes_backup_core.backup.survey import Survey
 from hermes_backup_core.domain.record import RunRecord
-from hermes_backup_core.ports import Clock, Files, Mailer, Reporter
+from hermes_backup_core.ports import Clock, Files, Mailer, Reporter, RestoreJournal
 from hermes_backup_core.services.console import Console
 from hermes_backup_core.services.ldap import Directory
 from hermes_backup_core.services.mariadb import MariaDB
 from hermes_backup_core.services.nextcloud import Nextcloud
 from hermes_backup_core.services.postfix import PostfixMailer
+
+if TYPE_CHECKING:
+    from hermes_backup_core.restore.job import RestoreJob
 
 
 def host_files() -> Files:
@@ -43,6 +48,11 @@ def run_state(root: str, environ: Mapping[str, str]) -> RunState:
     return RunState.of(root, environ.get("HERMES_BACKUP_STATE") or STATE_FOLDER)
 
 
+def restore_journal(root: str, environ: Mapping[str, str]) -> RestoreJournal:
+    """Return where restores of the install root ``root`` keep their record."""
+    return RestoreState.of(root, environ.get("HERMES_BACKUP_STATE") or STATE_FOLDER)
+
+
 def mailer(environ: Mapping[str, str]) -> Mailer:
     """Return what sends notifications; it needs no install root, so that a missing one can be told."""
     return PostfixMailer(ComposeStack("/", environ, SystemClock()))
@@ -60,6 +70,7 @@ def backup_job(root: str, environ: Mapping[str, str], reporter: Reporter) -> Bac
         tiers=GnuTar(),
         database=MariaDB(stack),
         directory=Directory(stack),
+        measures_meanwhile=True,
     )
     return BackupJob(
         survey=survey,
@@ -68,5 +79,53 @@ def backup_job(root: str, environ: Mapping[str, str], reporter: Reporter) -> Bac
         files=files,
         clock=clock,
         journal=run_state(root, environ),
+        reporter=reporter,
+    )
+
+
+def restore_job(root: str, environ: Mapping[str, str], reporter: Reporter) -> RestoreJob:
+    """Return what restores backups on the install root ``root``; raises `Refused` where its `.env` is not fit."""
+    # Here, since a backup does without all of it.
+    from hermes_backup_core.adapters.machine import own_addresses
+    from hermes_backup_core.adapters.tier_target import GnuTarTarget
+    from hermes_backup_core.adapters.trees import HostTrees
+    from hermes_backup_core.restore.credentials import root_passwords
+    from hermes_backup_core.restore.databases import Databases
+    from hermes_backup_core.restore.folders import Folders
+    from hermes_backup_core.restore.host import Host
+    from hermes_backup_core.restore.job import RestoreJob
+    from hermes_backup_core.restore.survey import RestoreSurvey
+    from hermes_backup_core.services.accounts import Accounts
+    from hermes_backup_core.services.containers import Containers
+    from hermes_backup_core.services.ldap_restore import DirectoryLoader
+    from hermes_backup_core.services.schemas import Schemas
+
+    clock, files, trees, target = SystemClock(), HostFiles(), HostTrees(), GnuTarTarget()
+    stack = ComposeStack(root, environ, clock)
+    database = MariaDB(stack, passwords=lambda: root_passwords(root, files))
+    nextcloud, schemas, journal = Nextcloud(stack), Schemas(database), restore_journal(root, environ)
+    survey = RestoreSurvey(
+        root=root,
+        hostname=socket.gethostname(),
+        stack=stack,
+        files=files,
+        trees=trees,
+        target=target,
+        database=database,
+        schemas=schemas,
+        nextcloud=nextcloud,
+        addresses=own_addresses,
+        keeps=(str(run_state(root, environ).folder), str(Path(__file__).resolve().parent.parent)),
+    )
+    return RestoreJob(
+        survey=survey,
+        backups=backup_job(root, environ, reporter),
+        journal=journal,
+        host=Host(stack, Containers(stack, clock, reporter), database, nextcloud, Console(stack, clock), clock),
+        folders=Folders(trees, target),
+        databases=Databases(schemas, Accounts(database), journal),
+        loader=DirectoryLoader(stack),
+        files=files,
+        clock=clock,
         reporter=reporter,
     )

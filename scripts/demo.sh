@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A real backup of a real mail stack, from a bare Debian 12 machine on: sudo scripts/demo.sh
+# A real backup of a real mail stack, and its restore, from a bare Debian 12 machine on: sudo scripts/demo.sh
 # What is missing is installed first. The stack lives in a Docker engine of its own, so no other engine is touched.
 set -uo pipefail
 . "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")/common.sh"
@@ -14,8 +14,9 @@ usage() {
     cat <<END
 Usage: sudo scripts/demo.sh [--down | --help]
 
-Brings up a miniature Hermes of real servers, backs all of it up with scripts/system_backup.py, and shows what the
-backup holds. A second run finds everything in place and takes seconds.
+Brings up a miniature Hermes of real servers, backs all of it up with scripts/system_backup.py, shows what the backup
+holds, damages the stack, brings all back with scripts/system_restore.py, and shows that it is. A second run finds the
+stack in place and takes less than a minute.
 
   --down   take all of it away again: stack, backups, image and engine
   --help   show this
@@ -72,19 +73,62 @@ show() {
     member vmail.tar.gz | tar -tvz --numeric-owner | sed -n '1,20p'
 }
 
+MAILBOX=$BASE/mnt/vmail/dovecot/example.com/u1
+KEY=config/hermes/opt/hermes/keys/dkim.private
+
+# What the demo damages, in figures: the same before the damage and after the restore.
+state() {
+    local rows
+    rows=$(docker exec hermes_db_server mariadb -u root -Ne 'SELECT COUNT(*) FROM Syslog.SystemEvents' 2>/dev/null)
+    printf '%-56s %s\n' \
+        'mails of u1@example.com' "$(find "$MAILBOX" -type f 2>/dev/null | wc -l)" \
+        'rows of Syslog.SystemEvents' "${rows:-no such table}" \
+        'entries of the LDAP directory' "$(docker exec hermes_ldap slapcat -F /etc/ldap/slapd.d | grep -c '^dn:')" \
+        "checksum of $KEY" "$(sha256sum <"$HERMES_ROOT/$KEY" | cut -c 1-16)"
+}
+
+damage() {
+    section "The stack as it is"
+    BEFORE=$(state)
+    printf '%s\n' "$BEFORE"
+    section "Now somebody makes a mess of it"
+    set -x
+    rm -rf -- "$MAILBOX"
+    docker exec hermes_db_server mariadb -u root -e 'DROP TABLE Syslog.SystemEvents'
+    docker exec hermes_ldap ldapdelete -x -H ldap://localhost -D cn=admin,dc=hermes,dc=local -w secret \
+        uid=u1,ou=users,dc=hermes,dc=local uid=u2,ou=users,dc=hermes,dc=local uid=u3,ou=users,dc=hermes,dc=local
+    echo 'this is no key' >"$HERMES_ROOT/$KEY"
+    { set +x; } 2>/dev/null
+    section "What is left"
+    state
+    [ "$(state)" != "$BEFORE" ] || fail "nothing was damaged: see above."
+}
+
+bring_back() {
+    section "scripts/system_restore.py -F $TARBALL --yes"
+    "$PYTHON" "$CHECKOUT/scripts/system_restore.py" -F "$TARBALL" --yes ||
+        fail "the restore failed: the line that begins with ERROR says why."
+    section "All is back"
+    state
+    [ "$(state)" = "$BEFORE" ] || fail "not all is back: compare with what stands under 'The stack as it is'."
+}
+
 say_what_next() {
-    local command
-    command=$(printf '%q %q' "$PYTHON" "$CHECKOUT/scripts/system_backup.py")
+    local backup restore tarball
+    backup=$(printf '%q %q' "$PYTHON" "$CHECKOUT/scripts/system_backup.py")
+    restore=$(printf '%q %q' "$PYTHON" "$CHECKOUT/scripts/system_restore.py")
+    tarball=$(printf %q "$TARBALL")
     section "What to type next"
     cat <<END
 The stack is still up. As root, to point docker and the scripts at it:
   $(printf 'export DOCKER_HOST=%q HERMES_ROOT=%q' "$DOCKER_HOST" "$HERMES_ROOT")
 Then, for example:
   docker ps
-  $command -P $(printf %q "$BACKUPS") -B all --dry-run
-  $command -P $(printf %q "$BACKUPS") -B system --cold --yes
+  $backup -P $(printf %q "$BACKUPS") -B system --cold --yes
+  $restore -F $tarball --dry-run
+  $restore --help
   docker exec -u www-data hermes_nextcloud php /var/www/html/occ maintenance:mode
-  tar -xOf $(printf %q "$TARBALL") vmail.tar.gz | tar -tvz
+  tar -xOf $tarball vmail.tar.gz | tar -tvz
 And when done:
   sudo $(printf %q "$CHECKOUT/scripts/demo.sh") --down
 END
@@ -118,4 +162,6 @@ PYTHON=$VENV/bin/python
 bring_up
 back_up
 show
+damage
+bring_back
 say_what_next

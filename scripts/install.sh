@@ -5,6 +5,7 @@ set -uo pipefail
 CHECKOUT=$(checkout)
 MARK='# hermes-backup launcher'
 ROOT=/opt/hermes-seg-docker-gl
+COMMANDS='system_backup system_restore'
 ACTION=install
 PIP_OPTIONS=()
 
@@ -13,7 +14,7 @@ usage() {
 Usage: sudo scripts/install.sh [--root DIR] [--wheels DIR] [--uninstall] [--help]
 
 Puts this checkout into use on a Hermes host: its own virtual environment (.venv in the checkout), and launchers in
-DIR/scripts/ under the names that cron files call. What stood there is kept beside as .orig. Can be repeated.
+DIR/scripts/ under the names that cron files and operators call. What stood there is kept beside as .orig. Can be repeated.
 
   --root DIR     the Hermes install root (default: $ROOT)
   --wheels DIR   for a host without network: take the packages from DIR, filled on another one of the same Python with
@@ -73,17 +74,9 @@ check_targets() {
     done
 }
 
-# The commands that this checkout has.
-commands() {
-    local command
-    for command in system_backup system_restore; do
-        [ ! -f "$CHECKOUT/scripts/$command.py" ] || echo "$command"
-    done
-}
-
 names() {
     local command
-    for command in $(commands); do echo "$command.sh" "$command.py"; done
+    for command in $COMMANDS; do echo "$command.sh" "$command.py"; done
 }
 
 is_ours() { [ -f "$1" ] && head -n 3 -- "$1" | grep -qaF -- "$MARK"; }
@@ -172,13 +165,11 @@ install_all() {
         mkdir -m 755 -- "$ROOT/scripts" || fail "cannot make $ROOT/scripts."
         MADE_FOLDER=yes
     fi
-    for command in $(commands); do
+    for command in $COMMANDS; do
         install_launcher "$command" sh
         install_launcher "$command" py
     done
-    [ -f "$CHECKOUT/scripts/system_restore.py" ] ||
-        say "This checkout has no restore yet: $ROOT/scripts/system_restore.sh stays in use as it is."
-    say "Installed. Try it: $ROOT/scripts/system_backup.sh --help"
+    say "Installed. Try them: $ROOT/scripts/system_backup.sh --help, $ROOT/scripts/system_restore.sh --help"
 }
 
 uninstall_launcher() { # FILE

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+import csv
+import io
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
 from attrs import define, field
 
+from hermes_backup_core.adapters.compose_config import project_of
+from hermes_backup_core.adapters.compose_volumes import diverged
 from hermes_backup_core.adapters.process import Door
 from hermes_backup_core.domain.errors import CommandFailed, ComposeUnusable, EngineUnreachable, last_lines
 from hermes_backup_core.domain.host import ComposeProject, Container, Dependency
@@ -20,11 +26,22 @@ _ANSWER_SECONDS = 300.0
 """How long a short command in a container, or Compose itself, may take."""
 _HEALTH_SECONDS = 60.0
 _STOP_SLACK = 60.0
+_NOTHING: Mapping[str, str] = {}
 
 _PROJECT_LABEL = "com.docker.compose.project"
 _SERVICE_LABEL = "com.docker.compose.service"
 _ONE_OFF_LABEL = "com.docker.compose.oneoff"
 _DEPENDS_LABEL = "com.docker.compose.depends_on"
+
+_APART = (
+    *("--network", "none", "--pull", "never", "--log-driver", "none"),
+    # An image that Compose built has its labels, and hands them on to whatever is made of it.
+    *("--label", f"{_PROJECT_LABEL}=", "--label", f"{_SERVICE_LABEL}=", "--label", f"{_ONE_OFF_LABEL}=True"),
+)
+"""What keeps a throw-away container from the network, from the registry, and from passing for one of the stack."""
+
+_QUESTION = "data will be lost"
+"""What Compose says when it asks whether to make a volume anew."""
 
 
 @define
@@ -49,26 +66,12 @@ class ComposeStack:
                 output = self._docker("compose", "config", "--format", "json", timeout=_ANSWER_SECONDS)
             except CommandFailed as err:
                 raise ComposeUnusable(self.root, last_lines(err.stderr, 3)) from err
-            self._project = _project(json.loads(output))
+            self._project = project_of(output)
         return self._project
 
     def containers(self) -> tuple[Container, ...]:
         """Return every container of the project, less one-off ones; raises `EngineUnreachable`."""
-        # Imported here: it takes longer than all the rest, and a dry run on a broken host needs no engine.
-        import docker
-        import docker.errors
-        from requests.exceptions import RequestException
-
-        label = f"{_PROJECT_LABEL}={self.project().name}"
-        try:
-            client = docker.DockerClient(base_url=self._engine(), version="auto", timeout=int(_ANSWER_SECONDS))
-            try:
-                found = client.containers.list(all=True, filters={"label": label}, ignore_removed=True)
-            finally:
-                client.close()
-        except (docker.errors.DockerException, RequestException) as err:
-            raise EngineUnreachable(str(err)) from err
-        return _containers([container.attrs for container in found])
+        return _containers(self._found())
 
     def stop(self, containers: Sequence[Container]) -> None:
         """Stop ``containers``, each within its own patience, dependents first."""
@@ -100,19 +103,132 @@ class ComposeStack:
         *,
         user: str | None = None,
         stdin: bytes = b"",
+        environ: Mapping[str, str] = _NOTHING,
         to_its_end: bool = False,
     ) -> bytes:
         """Run ``argv`` inside ``container`` and return its stdout; wait for it whatever comes where ``to_its_end``."""
         as_user = ("--user", user) if user else ()
-        command = ("docker", "exec", "--interactive", *as_user, container, *argv)
-        return self._door.run(command, stdin=stdin, timeout=_ANSWER_SECONDS, to_its_end=to_its_end)
+        command = ("docker", "exec", "--interactive", *as_user, *_names_of(environ), container, *argv)
+        door = self._door.knowing(environ)
+        return door.run(command, stdin=stdin, timeout=_ANSWER_SECONDS, to_its_end=to_its_end)
+
+    def feed(
+        self,
+        container: str,
+        argv: Sequence[str],
+        chunks: Iterable[bytes],
+        *,
+        environ: Mapping[str, str] = _NOTHING,
+    ) -> bytes:
+        """Run ``argv`` inside ``container`` with ``chunks`` as its stdin, as they come; return its stdout.
+
+        Where ``chunks`` raises, the command finds its stdin at an end, and nobody hears any more what it says.
+        """
+        command = ("docker", "exec", "--interactive", *_names_of(environ), container, *argv)
+        return self._door.knowing(environ).feed(command, chunks)
+
+    def run_once(
+        self, container: str, argv: Sequence[str], chunks: Iterable[bytes], *, mounts: Mapping[str, str]
+    ) -> bytes:
+        """Run ``argv`` in a throw-away container of the image of ``container``, and return its stdout."""
+        # Always the same name, so that the next run takes away what a killed one left.
+        name = f"hermes-restore-{container}"
+        command = ("docker", "run", "--rm", "--interactive", "--name", name, *_APART, *_bound(mounts))
+        image = self._image(container)
+        self._take_away(name)
+        try:
+            return self._door.feed((*command, "--entrypoint", argv[0], image, *argv[1:]), chunks)
+        finally:
+            self._take_away(name)
+
+    def configured_by(self, compose_file: bytes, env_file: bytes) -> ComposeProject:
+        """Return what Compose would make of the install root with these two files in it.
+
+        Of Compose's own variables (``COMPOSE_…``) only those in ``env_file`` count.
+        """
+        environ = {key: value for key, value in self._door.environ.items() if not key.startswith("COMPOSE_")}
+        with tempfile.TemporaryDirectory(prefix="hermes-restore-") as folder:
+            given = {"env-file": os.path.join(folder, ".env"), "file": os.path.join(folder, "docker-compose.yml")}
+            for path, content in zip(given.values(), (env_file, compose_file), strict=True):
+                with open(path, "xb") as file:
+                    file.write(content)
+            options = [word for name, path in given.items() for word in (f"--{name}", path)]
+            argv = ("docker", "compose", "--project-directory", self.root, *options, "config", "--format", "json")
+            try:
+                return project_of(Door(environ, self.root).run(argv, timeout=_ANSWER_SECONDS))
+            except CommandFailed as err:
+                said = last_lines(err.stderr, 3).replace(f"{folder}/", "")
+                raise ComposeUnusable(self.root, said) from err
+
+    def lacking_images(self, project: ComposeProject) -> tuple[str, ...]:
+        """Return the images that services of ``project`` run and that the engine does not have."""
+        return tuple(image for image in sorted(set(project.images.values())) if not self._has_image(image))
+
+    def create(self, services: Sequence[str]) -> None:
+        """Make the containers of ``services`` what Compose's files say now, without starting any.
+
+        A service that they do not have is passed over. Where a volume is not what they say any more, Compose asks
+        what to do, or (2.26, say) mounts what is there without a word. Either is `CommandFailed`.
+        """
+        self._project = None
+        known = [service for service in services if service in self.project().images]
+        command = ("docker", "compose", "create", "--no-build", "--pull", "never", *known)
+        if others := diverged(self.project(), self._door):
+            raise CommandFailed(command, 1, "; ".join(others))
+        if not known:
+            return  # Compose would take no name for all of them
+        # With nothing on its stdin Compose takes a question for answered with no, and goes on.
+        said = self._door.run(command, timeout=_ANSWER_SECONDS).decode("utf-8", "replace")
+        if _QUESTION in said:
+            raise CommandFailed(command, 0, said)
 
     def stream(self, container: str, argv: Sequence[str], sink: Callable[[bytes], object]) -> None:
         """Run ``argv`` inside ``container`` and hand its stdout to ``sink`` as it comes."""
         self._door.stream(("docker", "exec", container, *argv), sink)
 
+    def _image(self, container: str) -> str:
+        """Return the image that ``container`` was made of, or that of its service where there is no such container."""
+        for attrs in self._found():
+            if _name(attrs) == container and attrs.get("Image"):
+                return str(attrs["Image"])
+        if image := self.project().images.get(container):
+            return image
+        raise CommandFailed(("docker", "run", container), 1, f"there is no container and no service {container}")
+
+    def _take_away(self, name: str) -> None:
+        with suppress(CommandFailed):
+            argv = ("docker", "rm", "--force", "--volumes", name)
+            self._door.run(argv, timeout=_ANSWER_SECONDS, to_its_end=True)
+
+    def _has_image(self, image: str) -> bool:
+        try:
+            self._docker("image", "inspect", "--format", "{{.Id}}", image, timeout=_ANSWER_SECONDS)
+        except CommandFailed as err:
+            if "no such image" in err.stderr.lower():
+                return False
+            raise
+        return True
+
     def _docker(self, *argv: str, timeout: float, stdin: bytes = b"") -> bytes:
         return self._door.run(("docker", *argv), stdin=stdin, timeout=timeout)
+
+    def _found(self) -> list[dict[str, Any]]:
+        """Return what the engine tells of each container of the project."""
+        # Imported here: it takes longer than all the rest, and a dry run on a broken host needs no engine.
+        import docker
+        import docker.errors
+        from requests.exceptions import RequestException
+
+        label = f"{_PROJECT_LABEL}={self.project().name}"
+        try:
+            client = docker.DockerClient(base_url=self._engine(), version="auto", timeout=int(_ANSWER_SECONDS))
+            try:
+                found = client.containers.list(all=True, filters={"label": label}, ignore_removed=True)
+            finally:
+                client.close()
+        except (docker.errors.DockerException, RequestException) as err:
+            raise EngineUnreachable(str(err)) from err
+        return [container.attrs for container in found]
 
     def _engine(self) -> str:
         """Return the address of the engine that the `docker` command talks to, by whatever it was told which."""
@@ -137,14 +253,19 @@ def _patience(container: Container) -> int:
     return container.patience
 
 
-def _project(config: dict[str, Any]) -> ComposeProject:
-    devices = {
-        name: (volume.get("driver_opts") or {}).get("device", "")
-        for name, volume in (config.get("volumes") or {}).items()
-    }
-    return ComposeProject(
-        name=config["name"], volumes={name: device for name, device in devices.items() if device.startswith("/")}
-    )
+def _names_of(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the options that hand ``environ`` on: names only, since every user may read a program's arguments."""
+    return tuple(word for name in environ for word in ("--env", name))
+
+
+def _bound(mounts: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the options that mount each folder of the host where it is to be; their values are rows of CSV."""
+    words: list[str] = []
+    for target, source in mounts.items():
+        row = io.StringIO()
+        csv.writer(row, lineterminator="").writerow(("type=bind", f"source={source}", f"target={target}"))
+        words += ["--mount", row.getvalue()]
+    return tuple(words)
 
 
 def _containers(found: Sequence[dict[str, Any]]) -> tuple[Container, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import BinaryIO, cast
 
 from attrs import frozen
 
+from hermes_backup_core.adapters import output_file
+from hermes_backup_core.adapters.mounts import FSTAB, MOUNTINFO, mounted, promised
 from hermes_backup_core.adapters.state import flush_folder
 from hermes_backup_core.domain.errors import HermesBackupError
 from hermes_backup_core.domain.host import Room, TierSize
@@ -20,7 +21,7 @@ from hermes_backup_core.domain.paths import is_within, join, relative, shown
 from hermes_backup_core.domain.selection import TierSelection
 
 _SECTOR = 512  # what st_blocks counts in, whatever the file system's own block is (stat(2))
-_NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 @frozen
@@ -35,20 +36,11 @@ class OutputUnusable(HermesBackupError):
 
 
 @frozen
-class _Mount:
-    """One line of proc(5)'s mountinfo: the folder ``root`` of the file system on ``device`` is at ``point``."""
-
-    device: str
-    root: str
-    point: str
-
-
-@frozen
 class HostFiles:
     """The files of this machine. ``fstab`` and ``mounts`` say what should be mounted, and what is."""
 
-    fstab: str = "/etc/fstab"
-    mounts: str = "/proc/self/mountinfo"
+    fstab: str = FSTAB
+    mounts: str = MOUNTINFO
 
     def resolve(self, path: str) -> str:
         """Return ``path`` with all links resolved."""
@@ -57,7 +49,7 @@ class HostFiles:
     def ways(self, path: str) -> tuple[str, ...]:
         """Return ``path`` with links resolved, then the paths by which other mounts (bind ones) show the same."""
         found = os.path.realpath(path)
-        mounts = list(self._mounts())
+        mounts = list(mounted(self.mounts))
         over = [mount for mount in mounts if is_within(found, mount.point)]
         if not over:
             return (found,)
@@ -75,6 +67,10 @@ class HostFiles:
         """Whether ``path`` is a folder, or a link to one."""
         return os.path.isdir(path)
 
+    def is_file(self, path: str) -> bool:
+        """Whether ``path`` is a regular file itself, not a link to one."""
+        return os.path.isfile(path) and not os.path.islink(path)
+
     def names(self, path: str) -> frozenset[str]:
         """Return the names of the entries of the folder ``path``."""
         return frozenset(os.listdir(path))
@@ -89,10 +85,10 @@ class HostFiles:
 
     def unmounted(self, folder: str) -> tuple[str, ...]:
         """Return the mount points of `/etc/fstab` that concern ``folder`` and that nothing is mounted on."""
-        mounted = set(self._mounted())
-        promised = {os.path.realpath(point) for point in self._promised()} - {"/"}
-        concerned = {point for point in promised if is_within(point, folder) or is_within(folder, point)}
-        return tuple(sorted(concerned - mounted))
+        points = {mount.point for mount in mounted(self.mounts)}
+        wanted = {os.path.realpath(point) for point in promised(self.fstab)} - {"/"}
+        concerned = {point for point in wanted if is_within(point, folder) or is_within(folder, point)}
+        return tuple(sorted(concerned - points))
 
     def measure(self, selection: TierSelection) -> TierSize:
         """Return what ``selection`` holds now; what vanishes or refuses meanwhile is passed over."""
@@ -113,7 +109,8 @@ class HostFiles:
     def room(self, folder: str) -> Room:
         """Return what the file system of ``folder`` has left for root."""
         found = os.statvfs(folder)
-        return Room(found.f_bfree * found.f_frsize, found.f_ffree if found.f_files else None)
+        inodes = found.f_ffree if found.f_files else None
+        return Room(found.f_bfree * found.f_frsize, inodes, os.stat(folder).st_dev)
 
     def output_problem(self, folder: str) -> str | None:
         """Return why no backup can be written into ``folder``, or None."""
@@ -126,9 +123,8 @@ class HostFiles:
 
     def create(self, path: str) -> BinaryIO:
         """Create ``path``, exclusively, with mode 0600; raises `OutputUnusable` where it cannot be read back."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            file = cast("BinaryIO", os.fdopen(os.open(path, flags, 0o600), "w+b", buffering=0))
+            file = cast("BinaryIO", output_file.opened(path))
             try:
                 _try_out(file)
             except OSError:
@@ -149,7 +145,7 @@ class HostFiles:
         except FileExistsError as err:
             raise OutputUnusable(final, "another file bears that name by now") from err
         except OSError as err:
-            if err.errno not in _NO_HARD_LINKS or os.path.lexists(final):
+            if err.errno not in NO_HARD_LINKS or os.path.lexists(final):
                 raise
             os.rename(path, final)
         try:
@@ -168,24 +164,6 @@ class HostFiles:
         except FileNotFoundError:
             return False
         return True
-
-    def _promised(self) -> Iterator[str]:
-        try:
-            lines = Path(self.fstab).read_text(errors="surrogateescape").splitlines()
-        except OSError:
-            return
-        for line in lines:
-            fields = [] if line.lstrip().startswith("#") else line.split()
-            if len(fields) >= 2 and fields[1].startswith("/") and "noauto" not in "".join(fields[3:4]).split(","):
-                yield _unescaped(fields[1])
-
-    def _mounted(self) -> Iterator[str]:
-        return (mount.point for mount in self._mounts())
-
-    def _mounts(self) -> Iterator[_Mount]:
-        for line in Path(self.mounts).read_text(errors="surrogateescape").splitlines():
-            _, _, device, root, point, *_ = line.split()
-            yield _Mount(device, _unescaped(root), _unescaped(point))
 
 
 def _below(folders: list[str], left_out: set[str]) -> Iterator[os.stat_result]:
@@ -227,9 +205,3 @@ def _is_same(path: str, other: str) -> bool:
         return os.path.samefile(path, other)
     except OSError:
         return False
-
-
-def _unescaped(name: str) -> str:
-    """Undo the octal escapes of fstab(5) and proc(5)."""
-    raw = re.sub(rb"\\([0-7]{3})", lambda match: bytes((int(match[1], 8) & 0xFF,)), os.fsencode(name))
-    return os.fsdecode(raw)

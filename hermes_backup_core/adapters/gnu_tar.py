@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import re
 import stat
 import subprocess
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any
 
@@ -16,19 +13,15 @@ from attrs import field, frozen, mutable
 
 from hermes_backup_core.adapters.process import Door
 from hermes_backup_core.adapters.tar_messages import TarMessages
+from hermes_backup_core.adapters.tar_program import PIPE_BYTES, TAR_ENVIRONMENT, heard, tar_problem, widen
 from hermes_backup_core.adapters.tar_walks import Walk, plan_walks, with_other_links
 from hermes_backup_core.archive.tar_stream import TarMeter, end_marker
 from hermes_backup_core.domain.errors import CommandFailed, HermesBackupError
 from hermes_backup_core.domain.paths import shown
 from hermes_backup_core.domain.selection import PackReport, TierSelection
 
-PIPE_BYTES = 1 << 20
 MOST_ROUNDS = 2
 
-_OLDEST = (1, 34)
-
-_SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ of fcntl(2)
-_ENVIRONMENT = {"LC_ALL": "C", "TAR_OPTIONS": ""}
 _OPTIONS = (
     "--create",
     "--file=-",
@@ -68,15 +61,8 @@ class GnuTar:
     program: str = "tar"
 
     def problem(self) -> str | None:
-        """Return why this tar cannot read tiers, or None where it can: 1.34 has the options that we rely on."""
-        try:
-            said = Door(_ENVIRONMENT).run((self.program, "--version")).decode("utf-8", "replace")
-        except CommandFailed as err:
-            return f"GNU tar cannot be run ({err.stderr}): install GNU tar 1.34 or newer"
-        version = re.match(r"\S+ \(GNU tar\) (\d+)\.(\d+)", said)
-        if version and (int(version[1]), int(version[2])) >= _OLDEST:
-            return None
-        return f"{self.program} is not GNU tar 1.34 or newer ({shown(said.partition(chr(10))[0])}): install that"
+        """Return why this tar cannot read tiers, or None where it can."""
+        return tar_problem(self.program)
 
     def pack(self, selection: TierSelection, write: Callable[[bytes], object], *, tag: str) -> PackReport:
         """Hand the tar stream of ``selection`` to ``write``; leave out any folder that holds a file ``tag``.
@@ -191,8 +177,8 @@ class _Packing:
         """Run tar, hand on what it writes less its end marker; return its exit code and its messages."""
         argv = (self.program, *_OPTIONS, f"--directory={self.root}", *arguments)
         meter, said = TarMeter(), TarMessages()
-        with _started(argv, self.root, stdin) as process, _heard(process, said):
-            _widen(process.stdout)
+        with _started(argv, self.root, stdin) as process, heard(process, said):
+            widen(process.stdout)
             while chunk := os.read(process.stdout.fileno(), PIPE_BYTES):
                 for piece in meter.feed(chunk):
                     self.write(piece)
@@ -209,35 +195,11 @@ class _Packing:
 def _started(argv: tuple[str, ...], root: str, stdin: Any) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         try:
-            started = Door(_ENVIRONMENT).started(argv, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            started = Door(TAR_ENVIRONMENT).started(argv, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             process = stack.enter_context(started)
         except CommandFailed as err:
             raise TierUnreadable(root, f"{argv[0]} is not installed. Install GNU tar 1.34 or newer.") from err
         yield process
-
-
-@contextlib.contextmanager
-def _heard(process: Any, said: TarMessages) -> Iterator[None]:
-    """Listen to what the process says while the context lasts; afterwards it has ended in any case."""
-    listener = threading.Thread(target=_listen, args=(process.stderr, said), name="tar's stderr", daemon=True)
-    try:
-        listener.start()
-        yield
-    finally:
-        # A reader has nothing to clean up, so the signal that cannot be put off does no harm.
-        process.kill()
-        listener.join()
-
-
-def _widen(pipe: IO[bytes]) -> None:
-    # A kernel may grant less; then there are more and shorter reads.
-    with contextlib.suppress(OSError):
-        fcntl.fcntl(pipe.fileno(), _SET_PIPE_SIZE, PIPE_BYTES)
-
-
-def _listen(stderr: IO[bytes], said: TarMessages) -> None:
-    for line in stderr:
-        said.take(line)
 
 
 def _failure(root: str, code: int, said: TarMessages) -> TierUnreadable:

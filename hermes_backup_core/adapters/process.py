@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Thread, current_thread, main_thread
 from typing import IO, Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 from plumbum import CommandNotFound, local
 
 from hermes_backup_core.domain.errors import CommandFailed
@@ -63,6 +63,24 @@ class Door:
             process.wait()
         _check(argv, process.returncode, tail.text(), fine)
 
+    def feed(self, argv: Sequence[str], chunks: Iterable[bytes]) -> bytes:
+        """Run ``argv`` with ``chunks`` as its stdin and return its stdout; raises `CommandFailed`.
+
+        So does one that ends well before it has read all. An exception of ``chunks`` ends it and passes through.
+        """
+        with self.started(argv, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            answer, tail = Answer(process.stdout), Tail(process.stderr)
+            read_all = _write(process.stdin, chunks)
+            process.wait()
+        _check(argv, process.returncode, tail.text(), (0,))
+        if not read_all:
+            raise CommandFailed(tuple(argv), 0, _text(tail.text()) or "it did not read all that it was given")
+        return answer.whole()
+
+    def knowing(self, environ: Mapping[str, str]) -> Door:
+        """Return a door whose programs have ``environ`` as well."""
+        return evolve(self, environ={**self.environ, **environ})
+
     @contextlib.contextmanager
     def started(self, argv: Sequence[str], patience: float | None = 0.0, **pipes: Any) -> Iterator[Any]:
         """Start ``argv``, its stdout a pipe, and reap it.
@@ -99,6 +117,28 @@ class Tail:
                 self._kept = (self._kept + line)[-_STDERR_KEPT:]
 
     def text(self) -> bytes:
+        """Return it, once the program has ended."""
+        self._thread.join()
+        return self._kept
+
+
+@define
+class Answer:
+    """Keeps all that a program writes to a pipe, read as it comes so that it never waits for us."""
+
+    pipe: IO[bytes]
+    _kept: bytes = field(default=b"", init=False)
+    _thread: Thread = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._thread = Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        with contextlib.suppress(ValueError, OSError):  # closed under our hands while unwinding
+            self._kept = self.pipe.read()
+
+    def whole(self) -> bytes:
         """Return it, once the program has ended."""
         self._thread.join()
         return self._kept
@@ -144,9 +184,25 @@ def _reap(process: Any, patience: float | None) -> None:
     process.wait()
 
 
+def _write(pipe: IO[bytes], chunks: Iterable[bytes]) -> bool:
+    """Write ``chunks`` to ``pipe`` and close it; return whether somebody was there to read to the end."""
+    for chunk in chunks:
+        try:
+            pipe.write(chunk)
+            pipe.flush()
+        except BrokenPipeError:
+            return False
+    pipe.close()
+    return True
+
+
 def _check(argv: Sequence[str], exit_code: int, stderr: bytes, fine: Sequence[int]) -> None:
     if exit_code not in fine:
-        raise CommandFailed(tuple(argv), exit_code, stderr.decode("utf-8", "backslashreplace"))
+        raise CommandFailed(tuple(argv), exit_code, _text(stderr))
+
+
+def _text(stderr: bytes) -> str:
+    return stderr.decode("utf-8", "backslashreplace")
 
 
 def _close(process: Any) -> None:

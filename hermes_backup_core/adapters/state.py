@@ -1,4 +1,4 @@
-"""What a run keeps on disk about itself: the lock, and the journal that the next run reads if this one is killed."""
+"""What a run keeps on disk about itself: the lock, and the journals that the next run reads if this one is killed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from attrs import frozen
 
 from hermes_backup_core.domain.errors import HermesBackupError
 from hermes_backup_core.domain.record import RunRecord
+from hermes_backup_core.domain.restore_record import RestoreRecord
 
 STATE_FOLDER = "/var/lib/hermes-backup"
 """Survives a reboot, and lies in no tier: neither a restore nor a `git clean` of the install root touches it."""
@@ -37,9 +38,7 @@ class RunState:
     @classmethod
     def of(cls, root: str, base: str = STATE_FOLDER) -> RunState:
         """Return the state of the install root ``root``, by whatever path it is called."""
-        path = os.path.realpath(root)
-        digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
-        return cls(Path(base) / f"{os.path.basename(path)}-{digest}")
+        return cls(_folder_of(root, base))
 
     @property
     def _journal(self) -> Path:
@@ -70,18 +69,78 @@ class RunState:
 
     def write(self, record: RunRecord) -> None:
         """Keep ``record``, on the disk before this returns."""
-        fresh = self.folder / "journal.json.new"
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
-            file.write(record.render())
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._journal)
-        flush_folder(self.folder)
+        _put(self._journal, record.render())
 
     def clear(self) -> None:
         """Forget: the run has ended and left nothing."""
         self._journal.unlink(missing_ok=True)
         flush_folder(self.folder)
+
+
+@frozen
+class RestoreState:
+    """The journal of the install root's restore, and what it kept, beside the `RunState` whose lock guards both."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, root: str, base: str = STATE_FOLDER) -> RestoreState:
+        """Return the state of the install root ``root``, by whatever path it is called."""
+        return cls(_folder_of(root, base))
+
+    @property
+    def _journal(self) -> Path:
+        return self.folder / "restore.json"
+
+    @property
+    def _ended(self) -> Path:
+        return self.folder / "restore.ended"
+
+    def read(self) -> RestoreRecord | None:
+        """Return what a restore that never ended left, or None; raises `RestoreRecordError` where it is damaged."""
+        try:
+            return RestoreRecord.parse(self._journal.read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def write(self, record: RestoreRecord) -> None:
+        """Keep ``record``, on the disk before this returns."""
+        self._clear_to_its_end()
+        _put(self._journal, record.render())
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Keep ``content`` as ``name`` beside the record, on the disk before this returns."""
+        self._clear_to_its_end()
+        _put(self._kept(name), content)
+
+    def kept(self, name: str) -> bytes | None:
+        """Return what was kept as ``name``, or None."""
+        self._clear_to_its_end()
+        try:
+            return self._kept(name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def clear(self) -> None:
+        """Forget the record and all that was kept: the whole, whenever this is broken off."""
+        if self._journal.exists():
+            self._journal.replace(self._ended)
+            flush_folder(self.folder)
+        self._remove_kept()
+
+    def _clear_to_its_end(self) -> None:
+        """Or what an earlier restore kept would be taken for this one's."""
+        if self._ended.exists():
+            self._remove_kept()
+
+    def _remove_kept(self) -> None:
+        for path in self.folder.glob("restore-*"):
+            path.unlink()
+        self._ended.unlink(missing_ok=True)
+        flush_folder(self.folder)
+
+    def _kept(self, name: str) -> Path:
+        return self.folder / f"restore-{name}"
 
 
 def flush_folder(folder: str | Path) -> None:
@@ -91,6 +150,23 @@ def flush_folder(folder: str | Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _folder_of(root: str, base: str) -> Path:
+    path = os.path.realpath(root)
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+    return Path(base) / f"{os.path.basename(path)}-{digest}"
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Let ``path`` hold ``content``, on the disk before this returns; all of it or what was there before."""
+    fresh = path.with_name(f"{path.name}.new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    flush_folder(path.parent)
 
 
 def _rewrite(descriptor: int, content: bytes) -> None:

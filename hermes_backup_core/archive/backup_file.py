@@ -57,12 +57,13 @@ def verify_backup(path: str, progress: Callable[[int], object] = lambda _: None)
 
 def _consistent_manifest(path: str, reader: BackupReader) -> Manifest:
     manifest = Manifest.parse(reader.manifest_bytes())
-    if problems := list(_differences(manifest, reader)):
+    if problems := list(differences(manifest, reader)):
         raise DamagedBackup(path, "; ".join(problems))
     return manifest
 
 
-def _differences(manifest: Manifest, reader: BackupReader) -> Iterator[str]:
+def differences(manifest: Manifest, reader: BackupReader) -> Iterator[str]:
+    """Yield how the members of a backup are not those that its manifest lists, with these sizes."""
     listed, found = set(manifest.members), set(reader.members) - {MANIFEST_MEMBER}
     for name in sorted(listed - found):
         yield f"it lacks {name}, which its manifest lists"

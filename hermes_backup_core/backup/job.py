@@ -8,6 +8,7 @@ from attrs import frozen
 
 from hermes_backup_core.backup.recovery import Recovery
 from hermes_backup_core.backup.result import BackupResult
+from hermes_backup_core.backup.retention import Retention
 from hermes_backup_core.backup.run import BackupRun
 from hermes_backup_core.backup.survey import Survey
 from hermes_backup_core.backup.switches import Switches
@@ -16,6 +17,7 @@ from hermes_backup_core.domain.errors import Refused
 from hermes_backup_core.domain.naming import BackupName
 from hermes_backup_core.domain.plan import BackupPlan, BackupRequest, plan_backup
 from hermes_backup_core.domain.record import RunRecord
+from hermes_backup_core.domain.retention import RetentionPolicy
 from hermes_backup_core.domain.scope import Mode
 from hermes_backup_core.ports import Clock, Files, Journal, Reporter
 from hermes_backup_core.services.console import Console
@@ -88,3 +90,13 @@ class BackupJob:
         if plan.request.mode is Mode.COLD and not self.console.answers():
             self.reporter.warn("the admin console does not answer yet: look at `docker logs hermes_commandbox`")
         return result
+
+    @property
+    def retention(self) -> Retention:
+        """What removes older backups."""
+        return Retention(self.files, self.reporter)
+
+    def retain(self, policy: RetentionPolicy, result: BackupResult) -> None:
+        """Remove the older backups that ``policy`` does not keep, if ``result`` is a success in full."""
+        if not result.problems:
+            self.retention.carry_out(policy, result.path)

@@ -10,23 +10,16 @@ from attrs import define, evolve, field, frozen
 
 from hermes_backup_core.backup.recovery import Outcome, Recovery
 from hermes_backup_core.domain.errors import CommandFailed, HermesBackupError
-from hermes_backup_core.domain.host import DATABASE_CONTAINER, LDAP_CONTAINER, Container
-from hermes_backup_core.domain.order import start_order
+from hermes_backup_core.domain.host import Container
 from hermes_backup_core.domain.record import RunRecord
 from hermes_backup_core.ports import Clock, Journal, Reporter, Stack
+from hermes_backup_core.services.containers import Containers, NotStopped, listed
 from hermes_backup_core.services.nextcloud import Nextcloud
-
-_STOP_SLACK = 10.0  # seconds between the engine's last word to a container and its end
-_KILLED = 137  # 128 + SIGKILL, which the engine sends where a stop takes too long
-_DATABASES = (DATABASE_CONTAINER, LDAP_CONTAINER)
 
 
 @frozen
-class NotStopped(HermesBackupError):
-    """A database did not end by itself within its time, so its files may be torn. ``patience`` is seconds."""
-
-    container: str
-    patience: int
+class NoCleanBackup(NotStopped):
+    """A database had to be killed, so a backup of its files now would be no clean one."""
 
     def __str__(self) -> str:
         return (
@@ -140,7 +133,7 @@ class Switches:
     def _start_stack(self) -> None:
         with self.reporter.progress("starting", None):
             self.recovery.start(self.record.stopped)
-        self.reporter.info(f"started {_names(self.record.stopped)}")
+        self.reporter.info(f"started {listed(self.record.stopped)}")
         self._keep(evolve(self.record, stopped=()))
 
     @contextmanager
@@ -148,30 +141,19 @@ class Switches:
         """Start the containers ``names`` for the body, and stop them again."""
         self._keep(evolve(self.record, serving=names))
         self.stack.start(self._named(names))
-        self.reporter.info(f"started {_names(names)} for the dumps")
+        self.reporter.info(f"started {listed(names)} for the dumps")
         yield
         self._stop(self._named(names))
         self._keep(evolve(self.record, serving=()))
 
     def _stop(self, containers: Sequence[Container]) -> None:
-        """Stop ``containers``; raises `NotStopped` where a database had to be killed."""
-        names = tuple(container.name for container in containers)
-        self.reporter.info(f"stopping {_names(names)}")
-        with self.reporter.progress("stopping", None):
-            for group in reversed(start_order(containers)):
-                self._stop_group(group)
-        self._keep(evolve(self.record, stopping=()))
-        killed = [container for container in self._named(names) if container.exit_code == _KILLED]
-        for container in killed:
-            if container.name in _DATABASES:
-                raise NotStopped(container.name, container.patience)
-            self.reporter.warn(f"{container.name} did not end by itself and was killed")
+        try:
+            Containers(self.stack, self.clock, self.reporter).stop(containers, self._note_stopping)
+        except NotStopped as err:
+            raise NoCleanBackup(err.container, err.patience) from err
 
-    def _stop_group(self, group: Sequence[Container]) -> None:
-        patience = max(container.patience for container in group)
-        ends = self.clock.now().timestamp() + patience + _STOP_SLACK
-        self._keep(evolve(self.record, stopping=tuple(container.name for container in group), stop_ends=ends))
-        self.stack.stop(group)
+    def _note_stopping(self, names: tuple[str, ...], ends: float) -> None:
+        self._keep(evolve(self.record, stopping=names, stop_ends=ends))
 
     def _turn_back(self, action: Callable[[], None]) -> None:
         try:
@@ -185,7 +167,3 @@ class Switches:
     def _keep(self, record: RunRecord) -> None:
         self.journal.write(record)
         self.record = record
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(names) or "nothing"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Sequence
-from typing import NoReturn
 
 from attrs import frozen
 
-from hermes_backup_core.domain.errors import HermesBackupError
+from hermes_backup_core.cli.entry import Parser
 from hermes_backup_core.domain.notice import address_problem
 from hermes_backup_core.domain.paths import normalised
 from hermes_backup_core.domain.plan import BackupRequest
+from hermes_backup_core.domain.retention import RetentionPolicy
 from hermes_backup_core.domain.scope import Mode, Scope
 
 _SCOPES = [scope.value for scope in Scope]
@@ -35,22 +36,6 @@ example:
 
 
 @frozen
-class UsageError(HermesBackupError):
-    """The command line cannot be understood. ``usage`` is what can be typed instead."""
-
-    reason: str
-    usage: str
-
-    def __str__(self) -> str:
-        return self.reason
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, self.format_usage())
-
-
-@frozen
 class BackupOptions:
     """What the operator typed. ``request`` is None for ``--help`` and ``--test-notify``."""
 
@@ -61,6 +46,7 @@ class BackupOptions:
     notify_on_success: bool = False
     assume_yes: bool = False
     dry_run: bool = False
+    retention: RetentionPolicy | None = None
 
 
 def parse_backup(argv: Sequence[str]) -> BackupOptions:
@@ -82,6 +68,7 @@ def parse_backup(argv: Sequence[str]) -> BackupOptions:
         notify_on_success=typed.notify_on_success,
         assume_yes=typed.yes,
         dry_run=typed.dry_run,
+        retention=_retention(typed),
     )
 
 
@@ -100,15 +87,23 @@ def _request(parser: argparse.ArgumentParser, typed: argparse.Namespace) -> Back
     )
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _retention(typed: argparse.Namespace) -> RetentionPolicy | None:
+    counts = (typed.retain_last, typed.keep_daily, typed.keep_weekly, typed.keep_monthly)
+    return RetentionPolicy(*counts) if any(counts) else None
+
+
+def _count(value: str) -> int:
+    if not re.fullmatch("0*[1-9][0-9]{0,8}", value):
+        raise argparse.ArgumentTypeError(f"'{value}' is no whole number from 1 on")
+    return int(value)
+
+
+def _parser() -> Parser:
+    parser = Parser(
         prog="system_backup.sh",
         usage="%(prog)s -P PATH -B SCOPE [options]",
         description="Back up a Hermes Secure Email Gateway into one tarball, while mail keeps flowing.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        add_help=False,
     )
     what = parser.add_argument_group("what and where")
     what.add_argument("-P", dest="output", metavar="PATH", help="folder for the tarball; must exist")
@@ -119,6 +114,13 @@ def _parser() -> _Parser:
     how.add_argument("-y", "--yes", action="store_true", help="do not ask (for cron)")
     how.add_argument("-n", "--dry-run", action="store_true", help="print what would be done, change nothing")
     how.add_argument("-h", "--help", action="store_true", help="show this help")
+    keep = parser.add_argument_group(
+        "retention: after a success, older backups of this scope in -P that no rule keeps go"
+    )
+    keep.add_argument("--retain-last", metavar="N", type=_count, help="keep the newest N")
+    keep.add_argument("--keep-daily", metavar="N", type=_count, help="keep the newest of each of the last N days (UTC)")
+    keep.add_argument("--keep-weekly", metavar="N", type=_count, help="the same of N weeks")
+    keep.add_argument("--keep-monthly", metavar="N", type=_count, help="the same of N months")
     mail = parser.add_argument_group("mail")
     mail.add_argument("--notify-email", metavar="ADDR", help="send a mail when the backup fails")
     mail.add_argument("--notify-on-success", action="store_true", help="send one when it succeeds, too")

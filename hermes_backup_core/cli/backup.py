@@ -3,130 +3,82 @@
 from __future__ import annotations
 
 import os
-import shlex
 import socket
-import sys
 import tempfile
-import traceback
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
-from attrs import define, field, frozen
+from attrs import define
 
 from hermes_backup_core.backup.job import BackupJob
 from hermes_backup_core.backup.result import BackupResult
-from hermes_backup_core.cli.arguments import BackupOptions, UsageError, parse_backup
-from hermes_backup_core.cli.install_root import find_install_root
-from hermes_backup_core.cli.log import Log, open_closed_streams
+from hermes_backup_core.cli.arguments import BackupOptions, parse_backup
+from hermes_backup_core.cli.entry import DONE, FAILED, Command, run_script
 from hermes_backup_core.cli.progress import ProgressLog
 from hermes_backup_core.cli.report import report_lines
-from hermes_backup_core.cli.signals import Signals
 from hermes_backup_core.domain.checks import Verdict
-from hermes_backup_core.domain.errors import Ended, HermesBackupError, StackNotRestored
+from hermes_backup_core.domain.errors import HermesBackupError, StackNotRestored
+from hermes_backup_core.domain.interrupted import RestoreInterrupted, describe_interrupted
 from hermes_backup_core.domain.naming import BackupName
 from hermes_backup_core.domain.notice import Notice, as_test, failure_notice, success_notice
 from hermes_backup_core.domain.paths import shown
 from hermes_backup_core.domain.plan import BackupPlan, BackupRequest
+from hermes_backup_core.domain.restore_record import RestoreRecord
+from hermes_backup_core.domain.retention import RetentionPolicy
 from hermes_backup_core.domain.scope import Scope
-from hermes_backup_core.wiring import backup_job, host_clock, mailer, run_record, run_state
-
-_DONE, _FAILED = 0, 1
-_SIGNALLED = 128
-_ROOT_USER = 0
+from hermes_backup_core.wiring import backup_job, mailer, restore_journal, run_record, run_state
 
 
 def main(argv: Sequence[str], *, called_as: str) -> int:
     """Run the backup script with the arguments ``argv``; return its exit code."""
-    os.umask(0o077)
-    open_closed_streams()
-    log = Log(sys.stdout, sys.stderr, host_clock().now)
-    try:
-        return _called(argv, called_as, log)
-    finally:
-        log.end()
-
-
-def _called(argv: Sequence[str], called_as: str, log: Log) -> int:
-    began = host_clock().now()
-    try:
-        options = parse_backup(argv)
-    except UsageError as err:
-        log.error(str(err))
-        sys.stderr.write(err.usage)
-        return _FAILED
-    if options.help_text is not None:
-        sys.stdout.write(options.help_text)
-        return _DONE
-    command = shlex.join((called_as, *argv))
-    return BackupCommand(options, os.environ, called_as, command, began, log).run()
-
-
-@frozen
-class NotAllowed(HermesBackupError):
-    """Whoever called may not, or did not say that it is meant."""
-
-    reason: str
-
-    def __str__(self) -> str:
-        return self.reason
+    return run_script(argv, called_as, parse_backup, BackupCommand)
 
 
 @define
-class BackupCommand:
-    """One call of the script, with everything that it was given."""
+class BackupCommand(Command[BackupOptions]):
+    """One call of the backup script."""
 
-    options: BackupOptions
-    environ: Mapping[str, str]
-    called_as: str
-    command: str
-    began: datetime
-    log: Log
-    signals: Signals = field(factory=Signals, init=False)
-
-    def run(self) -> int:
-        """Do what was asked for; return the exit code."""
-        with self.signals:
-            try:
-                return self._test_notify() if self.options.request is None else self._backup(self.options.request)
-            except Ended as err:
-                return self._end(_SIGNALLED + err.number, str(err))
-            except (HermesBackupError, OSError) as err:
-                return self._end(_FAILED, str(err))
-            except Exception as err:  # noqa: BLE001 - a fault of ours must be told and mailed like any failure
-                self.log.only_file(traceback.format_exc())
-                return self._end(_FAILED, f"a fault of this tool, please report it with its log: {err!r}")
+    def carry_out(self) -> int:
+        """Make the backup, tell what it would do, or test the mails."""
+        return self._test_notify() if self.options.request is None else self._backup(self.options.request)
 
     def _backup(self, request: BackupRequest) -> int:
         if self.options.dry_run:
             return self._dry_run(request)
-        self._require_root()
-        if not self.options.assume_yes and not sys.stdin.isatty():
-            raise NotAllowed("there is no terminal to ask at: add --yes to run unattended")
-        root = find_install_root(self.environ, self.called_as)
+        self.require_root()
+        self.require_answer()
+        root = self.install_root()
         record = run_record(self.command)
         with run_state(root, self.environ).locked(record):
+            if interrupted := restore_journal(root, self.environ).read():
+                self.log.warn(describe_interrupted(interrupted))
+                raise RestoreInterrupted(interrupted)
             job = backup_job(root, self.environ, ProgressLog(self.log))
             if leftovers := job.leftovers():
                 job.put_right(leftovers)
             plan = self._plan(job, request)
-            if not self._confirmed():
+            if not self.confirmed():
                 self.log.info("nothing was done")
-                return _DONE
+                return DONE
             self.log.section("Backup")
             result = job.carry_out(plan, record, self.signals.ignore)
+            if self.options.retention:
+                job.retain(self.options.retention, result)
         return self._done(result)
 
     def _dry_run(self, request: BackupRequest) -> int:
-        root = find_install_root(self.environ, self.called_as)
+        root = self.install_root()
         job = backup_job(root, self.environ, ProgressLog(self.log))
-        self._tell_of_leftovers(job)
+        self.tell_of_leftovers(job.leftovers)
+        interrupted = self.tell_of_interrupted(restore_journal(root, self.environ).read)
         plan, verdict = job.prepare(request)
         self._show(plan, verdict)
         for sentence in verdict.unknown:
             self.log.warn(f"not looked at: {sentence}")
         verdict.require_for_dry_run()
+        if self.options.retention:
+            self._show_retention(job, plan, self.options.retention, interrupted)
         self.log.info("dry run: nothing was changed")
-        return _DONE
+        return DONE
 
     def _plan(self, job: BackupJob, request: BackupRequest) -> BackupPlan:
         self.log.section("Checks")
@@ -145,23 +97,23 @@ class BackupCommand:
         self.log.info(f"output {shown(request.output)}/{plan.name.tarball}")
         for line in plan.describe():
             self.log.info(line)
+        if self.options.retention:
+            self.log.info(f"after a success, remove older backups of this scope but {self.options.retention}")
 
-    def _tell_of_leftovers(self, job: BackupJob) -> None:
+    def _show_retention(
+        self, job: BackupJob, plan: BackupPlan, policy: RetentionPolicy, interrupted: RestoreRecord | None
+    ) -> None:
+        self.log.section("Retention")
+        restoring = interrupted.plan.request.path if interrupted else None
+        scope, folder = plan.request.scope, plan.request.output
         try:
-            leftovers = job.leftovers()
-        except PermissionError:
-            return  # only root may look, and a dry run needs no root
-        if leftovers:
-            self.log.warn(
-                f"the run of pid {leftovers.pid} ({leftovers.since}) was killed; a live run puts that right first"
-            )
-
-    def _confirmed(self) -> bool:
-        if self.options.assume_yes:
-            return True
-        sys.stdout.write("Go on? [y/N] ")
-        sys.stdout.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
+            found = job.retention.look(policy, scope, folder, new=plan.name, restoring=restoring)
+        except PermissionError as err:
+            self.log.warn(f"not looked at: the backups in {shown(folder)} ({err.strerror})")
+            return
+        job.retention.tell(found)
+        for name in found.gone:
+            self.log.info(f"{name.tarball} would go, with its logs")
 
     def _done(self, result: BackupResult) -> int:
         self.log.rename_file(f"{os.path.basename(result.path).removesuffix('.tar')}.log")
@@ -173,30 +125,23 @@ class BackupCommand:
         self.log.info(f"log:      {self.log.path}")
         if self.options.notify_email and self.options.notify_on_success:
             self._send(self._success(self.options.notify_email, result))
-        return _DONE
+        return DONE
 
-    def _end(self, code: int, reason: str) -> int:
-        """Tell why the run failed, on the screen, in the log and by mail; return ``code``."""
-        self.signals.ignore()
-        self.log.error(reason)
+    def tell_failure(self, reason: str) -> None:
+        """Tell it in the log and by mail, where a backup was to be made."""
         request = self.options.request
         if request and not self.options.dry_run:
             self._open_log(BackupName.make(request.scope, None, self.began))
             self.log.info(f"log: {self.log.path}")
             if self.options.notify_email:
                 self._send(self._failure(self.options.notify_email, request, reason))
-        return code
 
     def _open_log(self, name: BackupName) -> None:
         if not self.log.path and self.options.request:
             self.log.open_file(self.options.request.output, name.log)
 
-    def _require_root(self) -> None:
-        if os.geteuid() != _ROOT_USER:
-            raise NotAllowed("a live run needs root: use sudo, or --dry-run to see what would be done")
-
     def _test_notify(self) -> int:
-        self._require_root()
+        self.require_root()
         address = self.options.notify_email or ""
         name = BackupName.make(Scope.SYSTEM, None, self.began)
         self.log.open_file(tempfile.gettempdir(), f"hermes-backup-test-notify-{name.stamp}.log")
@@ -214,7 +159,7 @@ class BackupCommand:
         )
         failure = self._failure(address, sample, "none; this is how a failure would be told")
         sent = [self._send(as_test(notice)) for notice in (success, failure)]
-        return _DONE if all(sent) else _FAILED
+        return DONE if all(sent) else FAILED
 
     def _send(self, notice: Notice) -> bool:
         """Send ``notice``; a mail that cannot go is a warning, whatever it was about."""

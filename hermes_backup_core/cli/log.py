@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 import tempfile
 import threading
@@ -72,11 +73,14 @@ class Log:
         for line in text.splitlines():
             self._keep(self._stamp(line, _PLAIN))
 
-    def open_file(self, folder: str, name: str) -> None:
-        """Write the log to the file ``name`` in ``folder``, or in the temporary folder where that cannot be."""
+    def open_file(self, folder: str, name: str, *, append: bool = False) -> None:
+        """Write the log to the file ``name`` in ``folder``, or in the temporary folder where that cannot be.
+
+        With ``append`` it may be there already, and what it holds stays.
+        """
         path = os.path.join(folder, name)
         try:
-            descriptor = _create(path)
+            descriptor = _create_or_extend(path) if append else _create(path)
         except OSError as err:
             descriptor, path = tempfile.mkstemp(prefix=name.removesuffix("log"), suffix=".log")
             self.warn(f"no log can be written to {shown(folder)} ({err.strerror}); it is {path}")
@@ -154,3 +158,19 @@ def _print(stream: TextIO, line: str) -> None:
 
 def _create(path: str) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def _create_or_extend(path: str) -> int:
+    """Open ``path`` for more; raises `OSError` where it is anything but a file of our own."""
+    try:
+        return _create(path)
+    except FileExistsError as err:
+        taken = err
+    # Not blocking, since somebody may have put a pipe there.
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_nlink > 1:
+        os.close(descriptor)
+        raise taken
+    os.fchmod(descriptor, 0o600)
+    return descriptor

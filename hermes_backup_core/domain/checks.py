@@ -13,12 +13,12 @@ from hermes_backup_core.domain.host import (
     LDAP_CONTAINER,
     NEXTCLOUD_CONTAINER,
     HostFacts,
-    TierFacts,
 )
 from hermes_backup_core.domain.naming import BackupName
 from hermes_backup_core.domain.paths import is_within, join, shown
 from hermes_backup_core.domain.plan import BackupRequest
-from hermes_backup_core.domain.scope import DATABASES, MOUNT_KEYS, Mode, Tier
+from hermes_backup_core.domain.scope import DATABASES, Mode, Tier
+from hermes_backup_core.domain.tier_checks import tier_refusals, tier_unknown
 
 # Packed size over content where no earlier backup tells better. At the low end of what is common: a backup
 # that does not fit after all fails cleanly, while one that was refused for nothing is a backup too few.
@@ -60,7 +60,7 @@ def check_backup(
     refusals = (
         *([facts.reader_problem] if facts.reader_problem else []),
         *facts.resolved.conflicts(),
-        *(reason for tier in facts.tiers for reason in _tier_refusals(tier)),
+        *(reason for tier in facts.tiers for reason in tier_refusals(tier)),
         *_output_refusals(facts, name),
         *_room_refusals(facts, estimate(facts, ratios or {})),
         *_service_refusals(request, facts),
@@ -74,32 +74,6 @@ def estimate(facts: HostFacts, ratios: Mapping[Tier, float]) -> int:
     tiers = sum(found.size.bytes * ratios.get(found.tier, _USUAL_RATIO[found.tier]) for found in facts.tiers)
     dumps = sum((facts.databases or {}).get(database, 0) for database in DATABASES) * _USUAL_DUMP_RATIO
     return int(tiers + dumps)
-
-
-def _label(found: TierFacts) -> str:
-    key = MOUNT_KEYS.get(found.tier, "the install root")
-    return f"the {found.tier.value} tier ({key}, {shown(found.path)})"
-
-
-def _tier_refusals(found: TierFacts) -> Iterator[str]:
-    if not found.is_folder:
-        yield f"{_label(found)} is not there: mount its disk, or correct the path in .env"
-        return
-    for point in found.unmounted:
-        yield (
-            f"{_label(found)} should have a disk mounted at {shown(point)}, as /etc/fstab says, and has none: "
-            f"run `mount {shown(point)}`"
-        )
-    if found.is_empty:
-        yield f"{_label(found)} is empty, as an unmounted disk would be: mount it, or correct the path in .env"
-    elif found.missing:
-        folders = ", ".join(shown(folder) for folder in found.missing)
-        yield f"{_label(found)} lacks {folders}, which Compose's volumes need: is its disk mounted?"
-    for link, target in found.linked_away:
-        yield (
-            f"{shown(link)} is a link to {shown(target)}, which no backup of the {found.tier.value} tier would hold: "
-            f"mount that folder there instead (`mount --bind {shown(target)} {shown(link)}`)"
-        )
 
 
 def _output_refusals(facts: HostFacts, name: BackupName) -> Iterator[str]:
@@ -166,8 +140,7 @@ def _unknown(facts: HostFacts) -> Iterator[str]:
     if facts.stack_problem:
         yield facts.stack_problem
     for found in facts.tiers:
-        if not found.is_readable:
-            yield f"{_label(found)} can be looked into by root only"
+        yield from tier_unknown(found)
 
 
 def _warnings(request: BackupRequest, facts: HostFacts) -> Iterator[str]:

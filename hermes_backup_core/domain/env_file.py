@@ -33,6 +33,7 @@ NAME = "[_a-z][_a-z0-9]*"
 REFERENCE = re.compile(
     rf"\$(?:(?P<escaped>\$)|(?P<named>{NAME})|\{{(?:(?P<braced>{NAME}(?::?[-+?].*)?)\}}|))", re.IGNORECASE
 )
+PLAIN = re.compile(r"[\w./:,@%+-]+", re.ASCII)
 OPERATOR = re.compile(r"(?P<colon>:?)(?P<sign>[-+?])")
 
 
@@ -55,18 +56,53 @@ def read_env(data: bytes, environ: Mapping[str, str] = {}) -> dict[str, str]:
     Bytes that are no UTF-8 come out as lone surrogates, as `os.fsdecode` gives them, so that paths survive.
     Raises `EnvFileError`.
     """
-    text = data.removeprefix(UTF8_BOM).decode("utf-8", "surrogateescape")
-    reader = _Reader(text, environ)
+    return _read(data, environ).values
+
+
+def with_values_of(data: bytes, values: Mapping[str, str]) -> bytes:
+    """The `.env` file `data` with these values for these names, and every other byte as it was.
+
+    A name that is set twice gets its value in both places, so that no reader finds the old one; one that is
+    not set is set at the end. Compose reads each value as it is, whatever characters are in it, but for NUL.
+    Raises `EnvFileError`.
+    """
+    reader = _read(data, {})
+    text = reader.text
+    for name, start, end in reversed(reader.places):
+        if name in values:
+            text = text[:start] + _written(values[name], text[start:end]) + text[end:]
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    missing = [f"{name}={_written(value)}{line_end}" for name, value in values.items() if name not in reader.values]
+    if missing and text and not text.endswith("\n"):
+        text += line_end
+    bom = UTF8_BOM if data.startswith(UTF8_BOM) else b""
+    return bom + "".join((text, *missing)).encode("utf-8", "surrogateescape")
+
+
+def _read(data: bytes, environ: Mapping[str, str]) -> _Reader:
+    reader = _Reader(data.removeprefix(UTF8_BOM).decode("utf-8", "surrogateescape"), environ)
     while reader.at_entry():
         reader.take_entry()
-    return reader.values
+    return reader
+
+
+def _written(value: str, before: str = "") -> str:
+    """The value as it is written where `before` stood, whose quotes may be what ends the entry."""
+    if PLAIN.fullmatch(value) and before[:1] not in QUOTED:
+        return value
+    if "\\" not in value:
+        return "'" + value.replace("'", "\\'") + "'"
+    return '"' + re.sub(r'["$\\]', r"\\\g<0>", value) + '"'
 
 
 @define
 class _Reader:
+    """Reads the text from its start; `places` are the names that get a value, each with where that stands."""
+
     text: str
     environ: Mapping[str, str]
     values: dict[str, str] = field(factory=dict, init=False)
+    places: list[tuple[str, int, int]] = field(factory=list, init=False)
     at: int = field(default=0, init=False)
 
     def at_entry(self) -> bool:
@@ -83,7 +119,7 @@ class _Reader:
         if end == "\n":
             self.inherit(name)
         elif name:
-            self.values[name] = self.take_value()
+            self.values[name] = self.take_value(name)
         else:
             raise self.error(start, "this sets no variable; write NAME=value, and # in front of a comment")
         if "\0" in self.values.get(name, ""):
@@ -102,7 +138,6 @@ class _Reader:
         if " " in name:
             raise self.error(start, f"the name {name!r} has a blank in it; write NAME=value, one a line")
         self.at += 1
-        self.skip(BLANKS)
         return name, end
 
     def may_be_in_name(self, at: int) -> bool:
@@ -117,12 +152,18 @@ class _Reader:
         if name in self.environ:
             self.values[name] = self.environ[name]
 
-    def take_value(self) -> str:
-        quote = self.text[self.at : self.at + 1]
+    def take_value(self, name: str) -> str:
+        named = self.at
+        self.skip(BLANKS)
+        start, quote = self.at, self.text[self.at : self.at + 1]
         if quote in QUOTED:
-            return self.take_quoted(quote)
-        start, self.at = self.at, self.line_end()
+            value = self.take_quoted(quote)
+            self.places.append((name, start, self.at))
+            return value
+        self.at = self.line_end()
         value = self.text[start : self.at].partition(" #")[0].rstrip(UNICODE_SPACES)
+        # The blanks of an empty value may be half of a line break.
+        self.places.append((name, start, start + len(value)) if value else (name, named, named))
         return self.filled_in(value, start)
 
     def take_quoted(self, quote: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 from attrs import field, frozen
 
 from hermes_backup_core.domain.scope import Tier
@@ -54,12 +56,37 @@ class Container:
         return STOP_SECONDS if self.stop_seconds is None else self.stop_seconds
 
 
+class Kind(Enum):
+    """What a service mounts: a folder or file of the host by its path, or a named volume."""
+
+    BIND = "bind"
+    VOLUME = "volume"
+
+
+@frozen
+class Mount:
+    """What ``service`` mounts at ``target``. ``source`` is a path of the host, empty where the engine keeps it."""
+
+    service: str
+    kind: Kind
+    source: str
+    target: str
+    read_only: bool = False
+
+
 @frozen
 class ComposeProject:
-    """What Compose makes of the install root: the project's name, and its volumes' folders on the host."""
+    """What Compose makes of the install root: the project's name, and its volumes' folders on the host.
+
+    ``volume_settings`` are all that Compose compares with a volume that is there (driver, options), as JSON;
+    ``images`` are what the services run, by service.
+    """
 
     name: str
     volumes: dict[str, str]
+    volume_settings: dict[str, str] = field(factory=dict)
+    mounts: tuple[Mount, ...] = ()
+    images: dict[str, str] = field(factory=dict)
 
 
 @frozen
@@ -72,10 +99,14 @@ class TierSize:
 
 @frozen
 class Room:
-    """What a file system has left. ``inodes`` is None where it has no fixed number of them."""
+    """What a file system has left. ``free_inodes`` is None where it has no fixed number of them.
+
+    ``device`` tells file systems apart.
+    """
 
     free_bytes: int
     free_inodes: int | None
+    device: int = 0
 
 
 @frozen

@@ -12,6 +12,9 @@ from hermes_backup_core.domain.scope import Scope
 UNKNOWN_BUILD = "unknown"
 """Stands for the build number in the name of a backup made while the database could not be asked."""
 
+PIN = ".keep"
+"""What the name of a file that keeps a backup for good has behind the backup's."""
+
 _TIMESTAMP = "%Y%m%dT%H%M%SZ"
 _NAME = re.compile(
     r"hermes-backup-(?P<scope>[a-z]+)-(?P<build>[A-Za-z0-9._+-]+)-(?P<stamp>\d{8}T\d{6}Z)\.tar",
@@ -80,6 +83,16 @@ class BackupName:
     def log(self) -> str:
         """The name of the log beside the backup."""
         return f"{self.stem}.log"
+
+    @property
+    def restore_log(self) -> str:
+        """The name of the log beside the backup that its restores write."""
+        return f"{self.stem}.restore.log"
+
+    @property
+    def pin(self) -> str:
+        """The name of the file beside the backup that keeps it for good."""
+        return f"{self.tarball}{PIN}"
 
 
 def _moment(stamp: str) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from hermes_backup_core.domain.paths import is_within, join
+from hermes_backup_core.domain.paths import is_below, is_within, join
 
 
 @frozen
@@ -26,6 +26,10 @@ class TierSelection:
         nearest = [(folder, True) for folder in self.folders] + [(folder, False) for folder in self.left_out]
         above = [(len(folder), packed) for folder, packed in nearest if is_within(path, join(self.root, folder))]
         return max(above, default=(0, False))[1]
+
+    def leads(self, path: str) -> bool:
+        """Whether ``path`` (absolute) lies above a folder that is packed, while its other entries may not be."""
+        return any(is_below(join(self.root, folder), path) for folder in self.folders)
 
 
 @frozen

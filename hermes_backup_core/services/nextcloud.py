@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from attrs import define
+from attrs import define, frozen
 
+from hermes_backup_core.domain.errors import HermesBackupError
 from hermes_backup_core.domain.host import NEXTCLOUD_CONTAINER
-from hermes_backup_core.ports import Stack
+from hermes_backup_core.ports import Clock, Stack
 
 _OCC = ("php", "/var/www/html/occ", "maintenance:mode")
+_OCC_PATIENCE = 60.0
+_LOOK_EVERY = 1.0
+
+
+@frozen
+class StillInMaintenance(HermesBackupError):
+    """Nextcloud could not be taken out of maintenance mode."""
+
+    def __str__(self) -> str:
+        return (
+            "Nextcloud is still in maintenance mode: run "
+            f"`docker exec -u www-data {NEXTCLOUD_CONTAINER} php /var/www/html/occ maintenance:mode --off`"
+        )
 
 
 @define
@@ -27,6 +41,17 @@ class Nextcloud:
     def end_maintenance(self) -> None:
         """Let its users in again."""
         self._occ("--off")
+
+    def end_maintenance_when_ready(self, clock: Clock) -> None:
+        """Let its users in again, trying until the container is ready; raises `StillInMaintenance` after a minute."""
+        deadline = clock.monotonic() + _OCC_PATIENCE
+        while True:
+            try:
+                return self.end_maintenance()
+            except HermesBackupError as err:
+                if clock.monotonic() >= deadline:
+                    raise StillInMaintenance from err
+                clock.sleep(_LOOK_EVERY)
 
     def _occ(self, *options: str) -> str:
         # `occ` refuses to run for anyone but the owner of its config.php. And one that switches on after we have

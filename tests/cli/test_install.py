@@ -50,7 +50,8 @@ class Host:
         package.mkdir(parents=True)
         for file in (package.parent / "__init__.py", package / "__init__.py"):
             file.touch()
-        (package / "backup.py").write_text(STAND_IN)
+        for module in ("backup.py", "restore.py"):
+            (package / module).write_text(STAND_IN)
         (self.checkout / "requirements.lock").write_text("# nothing\n")
         self.prepare_environment()
 
@@ -70,8 +71,8 @@ class Host:
         assert done.returncode == fine, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def launcher(self, ending: str) -> Path:
-        return self.root / "scripts" / f"system_backup.{ending}"
+    def launcher(self, ending: str, command: str = "system_backup") -> Path:
+        return self.root / "scripts" / f"{command}.{ending}"
 
     def seen(self) -> dict[str, object]:
         """All that there is to see of the install root's files."""
@@ -236,24 +237,17 @@ def test_uninstall_touches_nothing_where_an_original_is_gone(host: Host) -> None
     assert host.seen() == before
 
 
-def test_without_a_restore_in_the_checkout_the_shell_restore_stays_in_use(host: Host) -> None:
-    (host.checkout / "scripts" / "system_restore.py").unlink(missing_ok=True)
-    restore = host.root / "scripts" / "system_restore.sh"
-    restore.write_bytes(OLD_SCRIPT)
-    said = host.install()
-    assert "system_restore.sh stays in use" in said
-    assert restore.read_bytes() == OLD_SCRIPT
-
-
-def test_a_restore_in_the_checkout_is_installed_too(host: Host) -> None:
-    for ending in ("py", "sh"):
-        script = host.checkout / "scripts" / f"system_restore.{ending}"
-        if not script.exists():
-            shutil.copy(host.checkout / "scripts" / f"system_backup.{ending}", script)
+def test_the_restore_is_installed_and_uninstalled_like_the_backup(host: Host) -> None:
+    host.launcher("sh", "system_restore").write_bytes(OLD_SCRIPT)
     before = host.seen()
     said = host.install()
-    assert "stays in use" not in said
-    assert {path.name for path in host.old.parent.iterdir()} >= {"system_restore.py", "system_restore.sh"}
+    for ending in ("sh", "py"):
+        launcher = host.launcher(ending, "system_restore")
+        assert f"{launcher} (before: " in said
+        answer = called(launcher, "-F", "/mnt/a b.tar", "--yes")
+        assert (answer["argv"], answer["called_as"]) == (["-F", "/mnt/a b.tar", "--yes"], str(launcher))
+        assert answer["prefix"] == str(host.checkout / ".venv")
+    assert host.launcher("sh.orig", "system_restore").read_bytes() == OLD_SCRIPT
     host.install("--uninstall")
     assert host.seen() == before
 

@@ -12,7 +12,9 @@ import hermes_backup_core
 
 PACKAGE = "hermes_backup_core"
 SOURCES = Path(hermes_backup_core.__file__).parent
-ALL_BUT_CLI = frozenset({"adapters", "api", "archive", "backup", "domain", "ports", "restore", "services", "wiring"})
+ALL_BUT_CLI = frozenset(
+    {"adapters", "api", "archive", "backup", "domain", "ports", "restore", "services", "survey", "wiring"}
+)
 
 MAY_IMPORT = {
     "domain": {"domain"},
@@ -20,8 +22,9 @@ MAY_IMPORT = {
     "archive": {"archive", "domain"},
     "services": {"services", "ports", "domain"},
     "adapters": {"adapters", "archive", "ports", "domain"},
-    "backup": {"backup", "services", "archive", "ports", "domain"},
-    "restore": {"restore", "services", "archive", "ports", "domain"},
+    "survey": {"survey", "services", "archive", "ports", "domain"},
+    "backup": {"backup", "survey", "services", "archive", "ports", "domain"},
+    "restore": {"restore", "survey", "services", "archive", "ports", "domain"},
     "wiring": ALL_BUT_CLI - {"api"},
     "api": ALL_BUT_CLI,
     "__init__": ALL_BUT_CLI,

@@ -5,13 +5,14 @@ the test's process what to do, so that a test sees each call, can hold it, or ca
 """
 
 from tests.cli.fake_host.engine import Call, FakeContainer, FakeEngine, Gate
-from tests.cli.fake_host.host import AS_NOBODY, OLD_SCRIPT, FakeHost
+from tests.cli.fake_host.host import AS_NOBODY, OLD_SCRIPT, RESTORE, FakeHost
 from tests.cli.fake_host.script import Finished, Running
 from tests.cli.fake_host.terminal import Terminal, at_terminal
 
 __all__ = [
     "AS_NOBODY",
     "OLD_SCRIPT",
+    "RESTORE",
     "Call",
     "FakeContainer",
     "FakeEngine",

@@ -24,6 +24,7 @@ from tests.cli.fake_host.sockets import serving
 CHECKOUT = Path(hermes_backup_core.__file__).parent.parent
 SCRIPT = CHECKOUT / "scripts" / "system_backup.py"
 OLD_SCRIPT = CHECKOUT / "scripts" / "system_backup.sh"
+RESTORE = CHECKOUT / "scripts" / "system_restore.py"
 CLIENT = Path(__file__).parent / "client.py"
 
 # Not root, but able to read what root can, where the Python of this test may lie.

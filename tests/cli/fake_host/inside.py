@@ -18,7 +18,7 @@ _DENIED = b"ERROR 1045 (28000): Access denied for user 'root'@'localhost' (using
 class Hermes:
     """The state inside the containers. ``mails`` are the messages that Postfix took."""
 
-    tables: dict[str, list[str]] = field(factory=lambda: {name: ["settings", "log"] for name in DATABASES})
+    tables: dict[str, list[str]] = field(factory=lambda: {name: ["system_settings", "log"] for name in DATABASES})
     build_no: str = BUILD_NO
     ldif: bytes = LDIF
     maintenance: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from attrs import define, field
@@ -12,7 +13,7 @@ from attrs import define, field
 from hermes_backup_core.adapters.clock import SystemClock
 from hermes_backup_core.adapters.compose import ComposeStack
 from hermes_backup_core.domain.errors import CommandFailed, ComposeUnusable, EngineUnreachable
-from hermes_backup_core.domain.host import Container, Dependency
+from hermes_backup_core.domain.host import ComposeProject, Container, Dependency
 from tests.cli.fake_host import FakeContainer, FakeHost
 
 
@@ -192,3 +193,162 @@ def test_a_command_in_a_container_that_does_not_run_fails_with_the_engine_s_word
 ) -> None:
     with pytest.raises(CommandFailed, match="container hermes_spare is not running"):
         stack.run("hermes_spare", ("true",))
+
+
+SECRET = {"MYSQL_PWD": "a b\n'c"}
+
+
+def test_what_a_command_may_know_goes_by_name_and_its_value_through_the_environment(
+    host: FakeHost, stack: ComposeStack
+) -> None:
+    host.engine.fail("docker", "exec", "mariadb", stdout="fine", code=0)
+    assert stack.run("hermes_db_server", ("mariadb",), stdin=b"SELECT 1", environ=SECRET) == b"fine"
+    assert stack.feed("hermes_db_server", ("mariadb",), [b"SELECT ", b"1"], environ=SECRET) == b"fine"
+    for call in host.engine.called("exec"):
+        assert call.words[1:] == ("exec", "--interactive", "--env", "MYSQL_PWD", "hermes_db_server", "mariadb")
+        assert call.environ["MYSQL_PWD"] == SECRET["MYSQL_PWD"]
+        assert call.stdin == b"SELECT 1"
+
+
+def test_a_fed_command_that_fails_is_told_with_its_words(host: FakeHost, stack: ComposeStack) -> None:
+    host.engine.fail("docker", "exec", says="ERROR 1064 at line 3", code=1)
+    with pytest.raises(CommandFailed, match="ERROR 1064 at line 3"):
+        stack.feed("hermes_db_server", ("mariadb",), [b"SELEKT"])
+
+
+def throw_away(host: FakeHost, answer: str = "60\n", code: int = 0) -> None:
+    """Let throw-away containers answer so, and be taken away."""
+    host.engine.fail("docker", "run", stdout=answer, says="slapadd: bad", code=code)
+    host.engine.fail("docker", "rm", "hermes-restore-", says="Error: No such container", code=1)
+
+
+def with_services(host: FakeHost, **services: object) -> None:
+    config = {"name": "hermes", "services": services}
+    host.engine.fail("docker", "compose", "config", stdout=json.dumps(config), code=0)
+
+
+def test_a_throw_away_container_has_the_image_and_nothing_else_of_the_stack(
+    host: FakeHost, stack: ComposeStack
+) -> None:
+    with_services(host, hermes_new={"image": "ldap:2"})
+    throw_away(host)
+    mounts = {"/var/lib/ldap": '/mnt/a, "b": it\'s', "/etc/ldap/slapd.d": "/opt/slapd.d"}
+    assert stack.run_once("hermes_new", ("sh", "-c", "true", "x"), [b"dn: ", b"x"], mounts=mounts) == b"60\n"
+    before, ran, after = (call for call in host.engine.calls if call.words[1] in ("run", "rm"))
+    assert before.words == after.words == ("docker", "rm", "--force", "--volumes", "hermes-restore-hermes_new")
+    assert ran.stdin == b"dn: x"
+    assert ran.words[-6:] == ("--entrypoint", "sh", "ldap:2", "-c", "true", "x")
+    assert 'type=bind,"source=/mnt/a, ""b"": it\'s",target=/var/lib/ldap' in ran.words
+    assert "type=bind,source=/opt/slapd.d,target=/etc/ldap/slapd.d" in ran.words
+    assert {"--rm", "--network", "none", "never", "--log-driver", "com.docker.compose.project="} <= set(ran.words)
+
+
+def test_a_throw_away_container_is_gone_where_it_fails_and_where_its_input_does(
+    host: FakeHost, stack: ComposeStack
+) -> None:
+    def breaking() -> Iterator[bytes]:
+        yield b"dn: x"
+        raise ZeroDivisionError
+
+    with_services(host, hermes_new={"image": "ldap:2"})
+    throw_away(host, code=1)
+    with pytest.raises(CommandFailed, match="slapadd: bad"):
+        stack.run_once("hermes_new", ("true",), [], mounts={})
+    with pytest.raises(ZeroDivisionError):
+        stack.run_once("hermes_new", ("true",), breaking(), mounts={})
+    assert [call.words[1] for call in host.engine.calls].count("rm") == 4
+
+
+def test_without_a_container_and_a_service_there_is_no_image(host: FakeHost, stack: ComposeStack) -> None:
+    with pytest.raises(CommandFailed, match="no service hermes_nothing"):
+        stack.run_once("hermes_nothing", ("true",), [], mounts={})
+
+
+def test_files_are_read_by_compose_as_if_they_lay_in_the_install_root(host: FakeHost) -> None:
+    seen: list[tuple[bytes, bytes, int]] = []
+
+    def look() -> None:
+        words = host.engine.calls[-1].words
+        env_file, file = (Path(words[words.index(option) + 1]) for option in ("--env-file", "--file"))
+        seen.append((file.read_bytes(), env_file.read_bytes(), file.parent.stat().st_mode & 0o777))
+
+    host.engine.before("docker", "--env-file", act=look)
+    config = json.dumps({"name": "other", "services": {"a": {"image": "b$$c"}, "d": {"build": {}}}})
+    host.engine.fail("docker", "--env-file", stdout=config, code=0)
+    environ = {**host.environ, "COMPOSE_PROJECT_NAME": "mine", "DATA_MOUNT": "/mine"}
+    project = ComposeStack(str(host.root), environ, SystemClock()).configured_by(b"services:", b"A=1")
+    assert (project.name, project.images) == ("other", {"a": "b$c", "d": "other-d"})
+    assert seen == [(b"services:", b"A=1", 0o700)]
+    (call,) = host.engine.called("--env-file")
+    assert call.words[:4] == ("docker", "compose", "--project-directory", str(host.root))
+    assert not {"COMPOSE_PROJECT_NAME", "DATA_MOUNT"} & set(call.environ)
+    assert not Path(call.words[5]).parent.exists()
+
+
+def test_files_that_compose_refuses_are_told_without_the_folder_that_is_gone(
+    host: FakeHost, stack: ComposeStack
+) -> None:
+    host.engine.fail("docker", "--env-file", says="yaml: line 3: mapping values are not allowed", code=15)
+    with pytest.raises(ComposeUnusable, match="yaml: line 3"):
+        stack.configured_by(b"services: [", b"")
+
+
+def test_an_image_that_the_engine_lacks_is_named(host: FakeHost, stack: ComposeStack) -> None:
+    host.engine.fail("docker", "image", "inspect", "ldap:2", says="Error response from daemon: No such image: ldap:2")
+    host.engine.fail("docker", "image", "inspect", stdout="sha256:1", code=0)
+    project = ComposeProject("hermes", {}, images={"a": "ldap:2", "b": "db:1", "c": "db:1"})
+    assert stack.lacking_images(project) == ("ldap:2",)
+    assert len(host.engine.called("image", "inspect")) == 2
+
+
+def test_an_engine_that_cannot_look_for_an_image_does_not_lack_it(host: FakeHost, stack: ComposeStack) -> None:
+    host.engine.fail("docker", "image", "inspect", says="Cannot connect to the Docker daemon")
+    with pytest.raises(CommandFailed, match="Cannot connect"):
+        stack.lacking_images(ComposeProject("hermes", {}, images={"a": "ldap:2"}))
+
+
+def with_volume(host: FakeHost, device: str) -> None:
+    """Let the engine have one of the project's volumes, which is ``device``."""
+    options = {"type": "none", "o": "bind", "device": device}
+    facts = [{"Name": "hermes_mail", "Driver": "local", "Options": options}]
+    host.engine.fail("docker", "volume", "ls", stdout="hermes_mail\nforeign\n", code=0)
+    host.engine.fail("docker", "volume", "inspect", "hermes_mail", stdout=json.dumps(facts), code=0)
+    settings = {"name": "hermes_mail", "driver": "local", "driver_opts": {**options, "device": "/mnt/vmail"}}
+    services = {name: {"image": "any"} for name in ("hermes_ldap", "hermes_db_server")}
+    config = {"name": "hermes", "services": services, "volumes": {"mail": settings}}
+    host.engine.fail("docker", "compose", "config", stdout=json.dumps(config), code=0)
+
+
+def test_containers_are_made_as_compose_says_now_and_it_is_asked_anew(host: FakeHost, stack: ComposeStack) -> None:
+    assert stack.project().images == {}
+    with_volume(host, "/mnt/vmail/")
+    host.engine.fail("docker", "compose", "create", stdout="", code=0)
+    stack.create(("hermes_ldap", "hermes_gone", "hermes_db_server"))
+    assert set(stack.project().volume_settings) == {"mail"}
+    (call,) = host.engine.called("compose", "create")
+    assert call.words[3:] == ("--no-build", "--pull", "never", "hermes_ldap", "hermes_db_server")
+
+
+def test_no_container_is_made_where_none_of_the_services_is_known(host: FakeHost, stack: ComposeStack) -> None:
+    with_volume(host, "/mnt/vmail")
+    stack.create(("hermes_gone",))
+    assert host.engine.called("compose", "create") == []
+
+
+def test_a_volume_that_is_another_folder_now_is_told_before_compose_mounts_the_old_one(
+    host: FakeHost, stack: ComposeStack
+) -> None:
+    with_volume(host, "/mnt/elsewhere")
+    with pytest.raises(CommandFailed, match="hermes_mail is /mnt/elsewhere, but Compose's file says /mnt/vmail"):
+        stack.create(("hermes_ldap",))
+    assert host.engine.called("compose", "create") == []
+
+
+def test_a_question_of_compose_is_a_failure_though_it_goes_on_without_an_answer(
+    host: FakeHost, stack: ComposeStack
+) -> None:
+    with_volume(host, "/mnt/vmail")
+    asks = "Volume mail exists but doesn't match configuration in compose file. Recreate (data will be lost)? (y/N)"
+    host.engine.fail("docker", "compose", "create", stdout=asks, code=0)
+    with pytest.raises(CommandFailed, match="data will be lost"):
+        stack.create(("hermes_ldap",))

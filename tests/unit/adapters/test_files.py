@@ -166,6 +166,7 @@ class TestOutput:
         room = FILES.room(str(tmp_path))
         assert room.free_bytes > 0
         assert room.free_inodes is None or room.free_inodes > 0
+        assert room.device == tmp_path.stat().st_dev
 
     def test_a_read_only_file_system_is_a_problem(self) -> None:
         script = (
@@ -314,7 +315,12 @@ def test_it_looks_at_folders_and_files(tmp_path: Path) -> None:
     assert [FILES.is_folder(str(tmp_path / name)) for name in ("folder", "link", "file", "no")] == [
         *(True, True, False, False)
     ]
-    assert FILES.names(str(tmp_path)) == {"folder", "link", "file"}
+    (tmp_path / "alias").symlink_to("file")
+    os.mkfifo(tmp_path / "pipe")
+    assert [
+        name for name in ("folder", "link", "file", "alias", "pipe", "no") if FILES.is_file(str(tmp_path / name))
+    ] == ["file"]
+    assert FILES.names(str(tmp_path)) == {"folder", "link", "file", "alias", "pipe"}
     assert (FILES.read(str(tmp_path / "file")), FILES.size(str(tmp_path / "file"))) == (b"\xff\0", 2)
 
 

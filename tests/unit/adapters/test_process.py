@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -169,3 +170,55 @@ def raising() -> Iterator[None]:
     before = signal.signal(signal.SIGHUP, handler)
     yield
     signal.signal(signal.SIGHUP, before)
+
+
+def test_a_program_is_fed_with_chunks_as_they_come_and_answers_with_any_bytes() -> None:
+    chunks = [bytes(range(256)) * 1000] * 20
+    assert Door({}).feed(("cat",), iter(chunks)) == b"".join(chunks)
+    assert Door({}).feed(("cat",), ()) == b""
+
+
+def endless() -> Iterator[bytes]:
+    while True:
+        yield b"x" * 65536
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_one_that_ends_before_it_has_read_all_is_a_failure_with_its_words(code: int) -> None:
+    with pytest.raises(CommandFailed, match="I am full") as failed:
+        Door({}).feed(("sh", "-c", f"echo I am full >&2; exit {code}"), endless())
+    assert failed.value.exit_code == code
+
+
+def test_one_that_ends_so_without_a_word_is_told_to_have_read_too_little() -> None:
+    with pytest.raises(CommandFailed, match="did not read all"):
+        Door({}).feed(("true",), endless())
+
+
+def test_a_chunk_that_nobody_reads_is_missed_at_the_end_as_well() -> None:
+    def late() -> Iterator[bytes]:
+        time.sleep(0.3)
+        yield b"x"
+
+    with pytest.raises(CommandFailed, match="did not read all"):
+        Door({}).feed(("sh", "-c", "exec <&-"), late())
+
+
+def test_chunks_that_raise_end_the_program_and_pass_through() -> None:
+    class Broken(Exception):
+        pass
+
+    def breaking() -> Iterator[bytes]:
+        yield b"x" * 65536
+        raise Broken
+
+    started = time.monotonic()
+    with pytest.raises(Broken):
+        Door({}).feed(("sleep", "60"), breaking())
+    assert time.monotonic() - started < 10
+
+
+def test_a_door_knows_more_for_some_programs_alone() -> None:
+    door = Door({"A": "1", "B": "1"})
+    assert b"B=2" in door.knowing({"B": "2", "C": "3"}).run(("env",)).splitlines()
+    assert b"C=3" not in door.run(("env",)).splitlines()

@@ -9,10 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from hermes_backup_core.adapters.state import Busy, RunState
+from hermes_backup_core.adapters.state import Busy, RestoreState, RunState
 from hermes_backup_core.domain.record import RecordError, RunRecord
+from hermes_backup_core.domain.restore_plan import RestorePlan, RestoreRequest
+from hermes_backup_core.domain.restore_record import Direction, RestoreRecord, RestoreRecordError
+from hermes_backup_core.domain.scope import Scope
 
 HOLDER = RunRecord(4711, "system_backup.sh -P /b\udce9 -B all", "2026-06-01 12:30:00")
+
+PLAN = RestorePlan(
+    request=RestoreRequest("/b/\udce9.tar"),
+    root="/srv/hermes",
+    scope=Scope.SYSTEM,
+    build_no="1",
+    hostname="mail",
+    timestamp="20260601T123000Z",
+    tiers=(),
+    tables={},
+    directory=None,
+    running=("hermes_ldap",),
+)
+RESTORE = RestoreRecord(4711, "system_restore.sh -F /b\udce9", "2026-06-01 12:30:00", PLAN)
 
 
 @pytest.fixture
@@ -103,3 +120,65 @@ def test_a_full_disk_leaves_the_record_that_was_there(state: RunState, monkeypat
     with pytest.raises(OSError, match="No space"):
         state.write(RunRecord(1, "b", "c"))
     assert state.read() == HOLDER
+
+
+class TestRestoreState:
+    @pytest.fixture
+    def restore(self, tmp_path: Path, state: RunState) -> RestoreState:
+        state.folder.mkdir(parents=True)
+        return RestoreState.of(f"{tmp_path}/hermes/", str(tmp_path / "deep" / "state"))
+
+    def test_it_lies_beside_the_lock_that_guards_it(self, restore: RestoreState, state: RunState) -> None:
+        assert restore.folder == state.folder
+        state.write(HOLDER)
+        restore.write(RESTORE)
+        restore.keep("programs.sql", b"x")
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in state.folder.iterdir()}
+        assert modes == dict.fromkeys(("journal.json", "restore.json", "restore-programs.sql"), 0o600)
+        restore.clear()
+        assert state.read() == HOLDER
+
+    def test_what_is_written_and_kept_is_there_until_it_is_cleared(self, restore: RestoreState) -> None:
+        assert (restore.read(), restore.kept("a")) == (None, None)
+        restore.keep("a", b"first")
+        restore.write(RESTORE)
+        restore.write(RESTORE.at(1, Direction.BACK))
+        restore.keep("a", b"\xff\0")
+        restore.keep("b", b"")
+        assert restore.read() == RESTORE.at(1, Direction.BACK)
+        assert (restore.kept("a"), restore.kept("b"), restore.kept("c")) == (b"\xff\0", b"", None)
+        restore.clear()
+        restore.clear()
+        assert (restore.read(), restore.kept("a"), restore.kept("b")) == (None, None, None)
+        assert list(restore.folder.iterdir()) == []
+
+    @pytest.mark.parametrize("then", ["write", "keep", "kept", "clear"])
+    def test_what_a_clearing_that_was_broken_off_left_is_never_taken_for_the_next_one_s(
+        self, restore: RestoreState, monkeypatch: pytest.MonkeyPatch, then: str
+    ) -> None:
+        restore.write(RESTORE)
+        restore.keep("a", b"old")
+        with monkeypatch.context() as broken:
+            broken.setattr(Path, "unlink", broken_off)
+            with pytest.raises(KeyboardInterrupt):
+                restore.clear()
+        assert restore.read() is None
+        next_call = {
+            "write": lambda: restore.write(RESTORE),
+            "keep": lambda: restore.keep("b", b"new"),
+            "kept": lambda: restore.kept("b"),
+            "clear": restore.clear,
+        }
+        next_call[then]()
+        assert restore.kept("a") is None
+        assert restore.read() == (RESTORE if then == "write" else None)
+        assert restore.kept("b") == (b"new" if then == "keep" else None)
+
+    def test_a_damaged_journal_is_an_error_and_not_no_journal(self, restore: RestoreState) -> None:
+        (restore.folder / "restore.json").write_bytes(b"")
+        with pytest.raises(RestoreRecordError):
+            restore.read()
+
+
+def broken_off(_: Path) -> None:
+    raise KeyboardInterrupt

@@ -11,7 +11,8 @@ from hermes_backup_core.domain.errors import CommandFailed, Ended, HermesBackupE
 from hermes_backup_core.domain.plan import BackupRequest
 from hermes_backup_core.domain.record import RunRecord
 from hermes_backup_core.domain.scope import Mode, Scope
-from tests.unit.fakes.host import OUTPUT, Hook, MemoryHost, State, one_disk_host, plain_host
+from tests.unit.fakes.host import OUTPUT, Hook, MemoryHost, one_disk_host, plain_host
+from tests.unit.fakes.state import State
 from tests.unit.fakes.wiring import RECORD, back_up, job_of, request_of
 
 HOT = request_of(Scope.ALL, Mode.HOT)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from hermes_backup_core.backup.recovery import START_PATIENCE, NotRunning, StillInMaintenance
 from hermes_backup_core.domain.record import RunRecord
+from hermes_backup_core.services.containers import START_PATIENCE, NotRunning
+from hermes_backup_core.services.nextcloud import StillInMaintenance
 from tests.unit.fakes.host import plain_host
 from tests.unit.fakes.watching import MemoryClock
 from tests.unit.fakes.wiring import RECORD, recovery_of

@@ -13,11 +13,11 @@ from hermes_backup_core.archive.backup_file import verify_backup
 from hermes_backup_core.archive.outer import SLOT_BYTES
 from hermes_backup_core.archive.reader import BackupReader
 from hermes_backup_core.backup.result import BackupResult
-from hermes_backup_core.backup.switches import NotStopped
 from hermes_backup_core.domain.errors import CommandFailed, DirectoryExportFailed, DumpFailed, NoRoom
 from hermes_backup_core.domain.manifest import ChangedFiles, Manifest
 from hermes_backup_core.domain.scope import ACCOUNTS_MEMBER, DATABASES, Mode, Scope, Tier
 from hermes_backup_core.domain.selection import PackReport
+from hermes_backup_core.services.containers import NotStopped
 from hermes_backup_core.services.mariadb import SnapshotBroken
 from tests.unit.fakes.host import OUTPUT, MemoryHost, one_disk_host, plain_host
 from tests.unit.fakes.wiring import HOSTNAME, back_up, request_of, saved

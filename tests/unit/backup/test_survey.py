@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 from pathlib import Path
+from threading import Event
 
 import pytest
-from attrs import define
+from attrs import define, evolve
 
-from hermes_backup_core.backup.survey import read_topology
 from hermes_backup_core.domain.errors import CommandFailed, EngineUnreachable, Refused
 from hermes_backup_core.domain.host import HostFacts, OutputFacts, Room, TierFacts, TierSize
 from hermes_backup_core.domain.scope import Mode, Scope, Tier
+from hermes_backup_core.survey.look import read_topology
 from tests.unit.fakes.files import MemoryFiles
 from tests.unit.fakes.host import OUTPUT, ROOT, Hook, MemoryHost, one_disk_host, plain_host
 from tests.unit.fakes.wiring import back_up, request_of, saved, survey_of
@@ -299,3 +300,26 @@ def test_an_output_that_a_bind_mount_shows_of_a_tier_lies_inside_that_tier() -> 
     assert "backups" in tier_of(facts, Tier.DATA).selection.left_out
     host.bound[OUTPUT] = ("/somewhere/else",)
     assert look(host).output.resolved == OUTPUT
+
+
+def test_tiers_that_are_measured_meanwhile_come_out_the_same() -> None:
+    survey = evolve(survey_of(plain_host()), measures_meanwhile=True)
+    assert survey.look(request_of()) == look(plain_host())
+
+
+def test_tiers_are_measured_while_the_stack_is_asked_and_an_error_does_not_wait_for_that() -> None:
+    host, measuring, over = plain_host(), Event(), Event()
+
+    def hook(moment: str, number: int, call: str) -> None:
+        if (moment, call) == ("before", "files.measure"):
+            measuring.set()
+            over.wait(10)
+        elif (moment, call) == ("before", "stack.containers"):
+            assert measuring.wait(10)
+            raise CommandFailed(("docker",), 1, "boom")
+
+    host.hook = hook
+    with pytest.raises(CommandFailed):
+        evolve(survey_of(host), measures_meanwhile=True).look(request_of())
+    assert not over.is_set()
+    over.set()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hermes_backup_core.cli.arguments import BackupOptions, UsageError, parse_backup
+from hermes_backup_core.cli.arguments import BackupOptions, parse_backup
+from hermes_backup_core.cli.entry import UsageError
 from hermes_backup_core.domain.plan import BackupRequest
+from hermes_backup_core.domain.retention import RetentionPolicy
 from hermes_backup_core.domain.scope import Mode, Scope
 
 NEEDED = ("-P", "/mnt/backups", "-B", "all")
@@ -34,6 +36,11 @@ def test_each_scope_has_its_name(scope: str) -> None:
         (("--notify-email", "a@example.com,b@example.com"), {"notify_email": "a@example.com,b@example.com"}),
         (("--notify-on-success",), {"notify_on_success": True}),
         (("--cold",), {"request": BackupRequest(Scope.ALL, "/mnt/backups", Mode.COLD)}),
+        (("--retain-last=7",), {"retention": RetentionPolicy(last=7)}),
+        (
+            ("--keep-daily", "7", "--keep-weekly=04", "--keep-monthly=12"),
+            {"retention": RetentionPolicy(daily=7, weekly=4, monthly=12)},
+        ),
         (("--no-nc-maintenance",), {"request": BackupRequest(Scope.ALL, "/mnt/backups", nextcloud_maintenance=False)}),
     ],
 )
@@ -62,6 +69,7 @@ def test_help_wins_over_everything_else(typed: tuple[str, ...]) -> None:
     assert options.request is None
     assert options.help_text is not None
     assert "exit codes:" in options.help_text
+    assert len(options.help_text.splitlines()) <= 45
 
 
 def test_the_mails_can_be_tested_without_a_path_and_a_scope() -> None:
@@ -89,6 +97,14 @@ def test_the_mails_can_be_tested_without_a_path_and_a_scope() -> None:
         ((*NEEDED, "--notify-email=-oQ/tmp"), "--notify-email is not a mail address"),
         (("--test-notify",), "--test-notify needs --notify-email=ADDR"),
         ((*NEEDED, "--cold=1"), "argument --cold: ignored explicit argument '1'"),
+        *[
+            ((*NEEDED, f"--retain-last={count}"), f"argument --retain-last: '{count}' is no whole number from 1 on")
+            for count in ("0", "00", "-1", "+1", "1.5", "all", "", " 1", "\u0661", "1000000000")
+        ],
+        ((*NEEDED, "--keep-daily", "0"), "argument --keep-daily: '0' is no whole number from 1 on"),
+        ((*NEEDED, "--keep-weekly", "-1"), "argument --keep-weekly: "),
+        ((*NEEDED, "--keep-monthly"), "argument --keep-monthly: expected one argument"),
+        ((*NEEDED, "--keep-last=3"), "unrecognized arguments: --keep-last=3"),
         ((*NEEDED, "more"), "unrecognized arguments: more"),
         ((*NEEDED, "--", "--cold"), "unrecognized arguments: "),
         ((*NEEDED, "-x"), "unrecognized arguments: -x"),

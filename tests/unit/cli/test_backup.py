@@ -79,6 +79,15 @@ def test_a_dry_run_passes_over_what_only_root_may_see(
     assert said.endswith("dry run: nothing was changed\n")
 
 
+def test_a_dry_run_passes_over_backups_that_only_root_may_list(
+    host: FakeHost, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    host.output.chmod(0o711)
+    request.getfixturevalue("nobody")
+    assert main(host.command("vmail", "--retain-last=1", "-n"), called_as="x") == 0
+    assert f"WARN: not looked at: the backups in {host.output} (Permission denied)" in capsys.readouterr().out
+
+
 def test_a_backup_that_is_whole_while_something_stayed_off_is_no_success(tmp_path: Path) -> None:
     log = Log(sys.stdout, sys.stderr, lambda: NOW)
     log.open_file(str(tmp_path), "hermes-backup-vmail-unknown-20260601T103000Z.log")

@@ -129,6 +129,43 @@ def test_where_the_file_cannot_be_made_it_lies_in_the_temporary_folder(
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_a_file_that_is_there_is_extended_where_that_was_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    for text in ("one", "two"):
+        if path.exists():
+            path.chmod(0o644)
+        seen = Watched()
+        seen.log.info(text)
+        seen.log.open_file(str(tmp_path), "a.log", append=True)
+        seen.log.end()
+    assert path.read_text() == f"{STAMP} one\n{STAMP} two\n"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "second name", "somebody's", "folder"])
+def test_what_is_no_file_of_our_own_is_never_extended(
+    tmp_path: Path, temporary: Path, kind: str, seen: Watched
+) -> None:
+    path, other = tmp_path / "a.log", tmp_path / "other"
+    other.write_text("mine")
+    match kind:
+        case "link":
+            path.symlink_to(other)
+        case "pipe":
+            os.mkfifo(path)
+        case "second name":
+            path.hardlink_to(other)
+        case "folder":
+            path.mkdir()
+        case _:
+            path.write_text("mine")
+            os.chown(path, 65534, 65534)
+    seen.log.open_file(str(tmp_path), "a.log", append=True)
+    assert seen.log.path.startswith(str(temporary))
+    assert other.read_text() == "mine"
+    assert seen.log.warnings
+
+
 def test_a_file_is_renamed_where_it_lies_but_never_over_another(tmp_path: Path, seen: Watched) -> None:
     seen.log.rename_file("none.log")
     seen.log.open_file(str(tmp_path), "a.log")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hermes_backup_core.domain.env_file import EnvFileError, read_env
+from hermes_backup_core.domain.env_file import UTF8_BOM, EnvFileError, read_env, with_values_of
 
 READ = [
     # plain values, blanks, comments
@@ -171,3 +171,61 @@ def test_any_bytes_do_too(data: bytes) -> None:
         assert str(err).startswith(".env, line ")
     else:
         assert all(isinstance(value.encode("utf-8", "surrogateescape"), bytes) for value in values.values())
+
+
+WRITTEN = [
+    (b"A=1", "2", b"A=2"),
+    (b"A=1 # c\nB=$A\n", "2", b"A=2 # c\nB=$A\n"),
+    (b"A=1\t# no comment\n", "2", b"A=2\n"),
+    (b"A=\nB=x\n", "2", b"A=2\nB=x\n"),
+    (b"A= \r\nB=x\r\n", "2", b"A=2 \r\nB=x\r\n"),
+    (b"A:  v\r\n", "2", b"A:  2\r\n"),
+    (b"A=\xe2\x80\x83 # c\n", "2", b"A=2\xe2\x80\x83 # c\n"),
+    (b"export A='x'B=2", "/mnt/y", b"export A='/mnt/y'B=2"),
+    (b'A="x\ny" # c', "2", b"A='2' # c"),
+    (b"A=1\n#A=2\nA=3\n", "4", b"A=4\n#A=2\nA=4\n"),
+    (b"A=$B\n", "it's $B #1", b"A='it\\'s $B #1'\n"),
+    (b"A=x\n", "a\\'\"$", b'A="a\\\\\'\\"\\$"\n'),
+    (b"A=x\n", "", b"A=''\n"),
+    (b"A\nB=\xff\n", "/mnt/\udcfe", b"A\nB=\xff\nA='/mnt/\xfe'\n"),
+    (b"B=x", "2", b"B=x\nA=2\n"),
+    (b"\xef\xbb\xbfB=x\r\n# c", "2", b"\xef\xbb\xbfB=x\r\n# c\r\nA=2\r\n"),
+    (b"", "2", b"A=2\n"),
+]
+
+
+@pytest.mark.parametrize(("data", "value", "expected"), WRITTEN)
+def test_a_value_is_changed_and_nothing_around_it(data: bytes, value: str, expected: bytes) -> None:
+    assert with_values_of(data, {"A": value}) == expected
+    assert read_env(expected)["A"] == value
+
+
+def test_a_file_that_compose_refuses_is_not_written_either() -> None:
+    with pytest.raises(EnvFileError):
+        with_values_of(b"A B=1", {"A": "2"})
+
+
+ANY_VALUES = st.binary().map(lambda data: data.replace(b"\0", b"").decode("utf-8", "surrogateescape"))
+LINE_ENDS = st.sampled_from(["", "  ", " # c", " # it's"])
+KEYS = st.sampled_from(["DATA_MOUNT", "VMAIL_MOUNT", "FILES_MOUNT"])
+LINES = st.one_of(
+    st.sampled_from(["", "# DATA_MOUNT=/x", "DATA_MOUNT", "B=$DATA_MOUNT", "C=${VMAIL_MOUNT:-x} # c", " D: 'a\nb'"]),
+    st.builds(
+        "{}{}{}{}".format, KEYS, st.sampled_from(["=", " = ", ":\t"]), st.text("ab /$'\"").map(double_quoted), LINE_ENDS
+    ),
+    st.builds("export {}={}{}".format, KEYS, st.text("ab/ ").map(str.strip), LINE_ENDS),
+)
+
+
+@given(st.lists(LINES), st.dictionaries(KEYS, ANY_VALUES), st.sampled_from(["\n", "\r\n"]), st.booleans())
+def test_what_is_written_is_what_is_read_and_every_other_line_stays(
+    lines: list[str], values: dict[str, str], line_end: str, has_bom: bool
+) -> None:
+    before = (UTF8_BOM if has_bom else b"") + line_end.join((*lines, "")).encode()
+    after = with_values_of(before, values)
+    untouched = {name: value for name, value in read_env(before).items() if name[1:2] == "_" and name not in values}
+    assert {**untouched, **values}.items() <= read_env(after).items()
+    others = [line for line in before.split(b"\n")[:-1] if not any(name.encode() in line for name in values)]
+    kept = iter(after.split(b"\n"))
+    assert all(line in kept for line in others), "in the same order"
+    assert with_values_of(after, values) == after

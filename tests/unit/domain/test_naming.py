@@ -20,6 +20,7 @@ def test_a_name_has_scope_build_and_time_in_utc() -> None:
     assert name.tarball == f"{name.stem}.tar"
     assert name.partial == f"{name.stem}.tar.partial"
     assert name.log == f"{name.stem}.log"
+    assert (name.restore_log, name.pin) == (f"{name.stem}.restore.log", f"{name.stem}.tar.keep")
     assert name.moment == MOMENT
     assert timestamp(MOMENT) == "20260601T103000Z"
 

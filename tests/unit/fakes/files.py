@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import io
+import posixpath
+import re
 import tarfile
 from collections.abc import Callable
 from typing import BinaryIO
@@ -12,11 +14,12 @@ from attrs import define, evolve
 
 from hermes_backup_core.domain.errors import CommandFailed
 from hermes_backup_core.domain.host import Room, TierSize
-from hermes_backup_core.domain.paths import is_within, relative
+from hermes_backup_core.domain.paths import is_within, join, relative
 from hermes_backup_core.domain.selection import PackReport, TierSelection
 from tests.unit.fakes.host import MemoryHost
 
 CHUNK = 10 << 10
+SHAPE = re.compile(r"(\d+):(\d+) (\d+)")
 
 
 class MemoryFile(io.BytesIO):
@@ -53,7 +56,8 @@ class MemoryFiles:
         path = path.rstrip("/") or "/"
         for link, target in self.host.links.items():
             if is_within(path, link):
-                return self.resolve("/".join(filter(None, (target, relative(path, link)))))
+                place = posixpath.normpath(posixpath.join(posixpath.dirname(link), target))
+                return self.resolve(join(place, relative(path, link)))
         return path
 
     def ways(self, path: str) -> tuple[str, ...]:
@@ -62,6 +66,9 @@ class MemoryFiles:
 
     def is_folder(self, path: str) -> bool:
         return self.host.is_folder(self.resolve(path))
+
+    def is_file(self, path: str) -> bool:
+        return path in self.host.files
 
     def names(self, path: str) -> frozenset[str]:
         with self.host.port("files.names"):
@@ -83,7 +90,7 @@ class MemoryFiles:
             return TierSize(sum(sizes), len(sizes))
 
     def room(self, folder: str) -> Room:
-        return self.host.room
+        return evolve(self.host.room, device=self.host.device_of(self.resolve(folder)))
 
     def output_problem(self, folder: str) -> str | None:
         return self.host.output_problem
@@ -124,13 +131,14 @@ class MemoryTiers:
 
     def pack(self, selection: TierSelection, write: Callable[[bytes], object], *, tag: str) -> PackReport:
         with self.host.port("tiers.pack"):
-            paths = [path for path in _held(self.host, selection) if not self._is_tagged(path, tag)]
+            held = {*_held(self.host, selection), *_shaped(self.host, selection)}
+            paths = [path for path in sorted(held) if not self._is_tagged(path, tag)]
             stream = _tar(self.host, selection.root, paths)
             for start in range(0, len(stream), CHUNK):
                 write(stream[start : start + CHUNK])
             if self.host.pack_trouble:
                 raise CommandFailed(("tar", "--create"), 2, self.host.pack_trouble)
-            content = sum(len(self.host.files[path]) for path in paths)
+            content = sum(len(self.host.files.get(path, b"")) for path in paths)
             return evolve(self.host.packed.get(selection.root, NOTHING), entries=len(paths), content_bytes=content)
 
     def _is_tagged(self, path: str, tag: str) -> bool:
@@ -145,11 +153,24 @@ def _held(host: MemoryHost, selection: TierSelection) -> list[str]:
     return sorted(path for path in host.files if selection.holds(path))
 
 
+def _shaped(host: MemoryHost, selection: TierSelection) -> list[str]:
+    """Return the folders and links that are packed: on hosts only where somebody cares for their shapes."""
+    paths = [path for path in host.shapes if path in host.folders and selection.holds(path)]
+    return [*paths, *(path for path in host.links if host.shapes and selection.holds(path))]
+
+
 def _tar(host: MemoryHost, root: str, paths: list[str]) -> bytes:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for path in paths:
             info = tarfile.TarInfo(f"./{relative(path, root)}")
-            info.size = len(host.files[path])
-            tar.addfile(info, io.BytesIO(host.files[path]))
+            content = host.files.get(path, b"")
+            info.size = len(content)
+            if path in host.links:
+                info.type, info.linkname = tarfile.SYMTYPE, host.links[path]
+            elif path in host.folders:
+                info.type = tarfile.DIRTYPE
+            if shape := SHAPE.fullmatch(host.shapes.get(path, "")):
+                info.uid, info.gid, info.mode = int(shape[1]), int(shape[2]), int(shape[3], 8)
+            tar.addfile(info, io.BytesIO(content))
     return stream.getvalue()

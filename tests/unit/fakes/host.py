@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from hermes_backup_core.domain.host import Dependency, Room
-from hermes_backup_core.domain.paths import is_below
+from hermes_backup_core.domain.host import ComposeProject, Dependency, Mount, Room
+from hermes_backup_core.domain.paths import is_below, is_within
 from hermes_backup_core.domain.scope import DATABASES
 from hermes_backup_core.domain.selection import PackReport
+from tests.unit.fakes.state import Box, Database, State, running
 
 ROOT = "/opt/hermes"
 OUTPUT = "/backups"
-BUILD = "v260119"
 
 CONTAINERS = (
     "hermes_authelia",
@@ -38,54 +38,6 @@ DEPENDS = {
 
 Hook = Callable[[str, int, str], None]
 """Called with ``before`` or ``after``, the call's number and its name."""
-
-
-@define
-class Box:
-    """A container. ``since`` is when it was started; ``ends_with`` the exit code that a stop gives it."""
-
-    state: str = "running"
-    exit_code: int = 0
-    since: float = -1000.0
-    ends_with: int = 0
-    # What it does at a start: "runs", "refuses" (the engine says so) or "dies" (right away).
-    start: str = "runs"
-
-
-@define
-class Database:
-    """MariaDB. A table is named with what its dump says; ``trouble`` is the stderr of the dumps to come."""
-
-    tables: dict[str, dict[str, bytes]]
-    build_no: str | None = BUILD
-    password: str | None = None
-    secret: str | None = None
-    accounts: list[tuple[str, str, str]] = field(factory=list)
-    boots_for: float = 0.0
-    trouble: dict[str, list[str]] = field(factory=dict)
-    broken: str | None = None
-    closing_line: bytes = b"-- Dump completed on 2026-06-01 10:30:00\n"
-    left_out_of_dumps: frozenset[str] = frozenset()
-    dropped_by_dumping: frozenset[str] = frozenset()
-
-
-@frozen
-class State:
-    """What a run may change, as it was at one moment."""
-
-    boxes: dict[str, Box]
-    maintenance: bool
-    files: dict[str, bytes]
-    journal: bytes | None
-
-    @property
-    def running(self) -> frozenset[str]:
-        """The containers that run."""
-        return frozenset(name for name, box in self.boxes.items() if box.state in ("running", "restarting"))
-
-    def same_for_users(self, other: State) -> bool:
-        """Whether the same runs, the same is in maintenance, and the same files are there."""
-        return (self.running, self.maintenance, self.files) == (other.running, other.maintenance, other.files)
 
 
 @define
@@ -119,6 +71,33 @@ class MemoryHost:
     pack_trouble: str = ""
     packed: dict[str, PackReport] = field(factory=dict)
 
+    # Owner and mode of folders, and of files where somebody cared, by path.
+    shapes: dict[str, str] = field(factory=dict)
+    # The file systems, by mount point; all else is device 0.
+    devices: dict[str, int] = field(factory=dict)
+    target_problem: str | None = None
+    unpack_trouble: str = ""
+    sync_trouble: str = ""
+    load_trouble: str = ""
+    # Where slapd's database lies, for those who ask for its LDIF; `ldif` is that otherwise.
+    ldap_file: str | None = None
+
+    mounts: tuple[Mount, ...] = ()
+    volume_settings: dict[str, str] = field(factory=dict)
+    images: dict[str, str] = field(factory=dict)
+    lacking_images: tuple[str, ...] = ()
+    # What Compose would make of the files of a backup; the present project where that is None.
+    future: ComposeProject | None = None
+    future_trouble: str = ""
+    create_trouble: str = ""
+    created: list[tuple[str, ...]] = field(factory=list)
+    # The state at each start of a container other than the database.
+    started_with: list[State] = field(factory=list)
+    # What no run may ever do, one line each time it was done.
+    violations: list[str] = field(factory=list)
+    restore_journal: bytes | None = None
+    kept: dict[str, bytes] = field(factory=dict)
+
     journal: bytes | None = None
     now: float = 0.0
     takes: dict[str, float] = field(factory=dict)
@@ -147,17 +126,38 @@ class MemoryHost:
 
     def state(self) -> State:
         """Return what a run may change, as it is now."""
-        return State(copy.deepcopy(self.boxes), self.maintenance, dict(self.files), self.journal)
+        return State(
+            boxes=copy.deepcopy(self.boxes),
+            maintenance=self.maintenance,
+            files=dict(self.files),
+            journal=self.journal,
+            folders=frozenset(self.folders),
+            links=dict(self.links),
+            shapes=dict(self.shapes),
+            database=self.database.state(),
+            restore_journal=self.restore_journal,
+            kept=dict(self.kept),
+        )
 
     def restore(self, state: State) -> None:
         """Go back to ``state``: what is left where a run was killed at that moment."""
         self.boxes = copy.deepcopy(state.boxes)
         self.maintenance, self.files, self.journal = state.maintenance, dict(state.files), state.journal
+        self.folders, self.links, self.shapes = set(state.folders), dict(state.links), dict(state.shapes)
+        self.database.restore(state.database)
+        self.restore_journal, self.kept = state.restore_journal, dict(state.kept)
         self.shielded = False
 
     def running(self) -> frozenset[str]:
         """Return the names of the containers that run."""
-        return self.state().running
+        return running(self.boxes)
+
+    def secret(self) -> bytes | None:
+        """Return what is in root's secret, or None where the container has none."""
+        database = self.database
+        if database.secret is not None:
+            return database.secret.encode()
+        return self.files.get(database.secret_file) if database.secret_file else None
 
     def lines(self, kind: str) -> list[str]:
         """Return what the reporter was told: ``section``, ``info``, ``warn`` or ``progress``."""
@@ -180,8 +180,13 @@ class MemoryHost:
 
     def below(self, folder: str) -> frozenset[str]:
         """Return the names of the entries of ``folder``."""
-        entries = {path for path in (*self.files, *self.folders) if is_below(path, folder)}
+        entries = {path for path in (*self.files, *self.folders, *self.links) if is_below(path, folder)}
         return frozenset(path[len(folder.rstrip("/")) + 1 :].partition("/")[0] for path in entries)
+
+    def device_of(self, path: str) -> int:
+        """Return the file system that the folder ``path`` lies on."""
+        points = [point for point in self.devices if is_within(path, point)]
+        return self.devices[max(points, key=len)] if points else 0
 
 
 def default_tables() -> dict[str, dict[str, bytes]]:

@@ -1,21 +1,40 @@
-"""The programs inside the containers, as far as a backup asks them anything."""
+"""The programs inside the containers, as far as a backup or a restore asks them anything."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from hermes_backup_core.domain.errors import CommandFailed
-from tests.unit.fakes.host import Database, MemoryHost
+from tests.unit.fakes.host import MemoryHost
+from tests.unit.fakes.state import Database
 
 SECRET_FILE = "/run/secrets/MYSQL_ROOT_PASSWORD"
+CREATE_DATABASE = b"CREATE DATABASE /*!32312 IF NOT EXISTS*/ `%s` /*!40100 DEFAULT %s */;\n"
+DEFAULTS = "CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
 PROGRAMS = {
     "hermes_db_server": {"mariadb", "mariadb-dump"},
-    "hermes_ldap": {"slapcat"},
+    "hermes_ldap": {"slapadd", "slapcat"},
     "hermes_nextcloud": {"php"},
     "hermes_postfix_dkim": {"sendmail"},
     "hermes_commandbox": {"curl"},
 }
+
+
+ALWAYS = {"SELECT 1": "1", "SELECT @@datadir": "/config/databases/"}
+KNOWN = {
+    "SELECT 1": ("1",),
+    "SELECT @@datadir": ("/config/databases/",),
+    "information_schema.character_sets": ("latin1", "utf8mb3", "utf8mb4"),
+    "information_schema.collation": (
+        "latin1_swedish_ci",
+        "utf8mb3_general_ci",
+        "utf8mb4_general_ci",
+        "utf8mb4_unicode_ci",
+    ),
+    "information_schema.engines": ("InnoDB", "Aria", "MyISAM", "SEQUENCE"),
+}
+_NOTHING: Mapping[str, str] = {}
 
 
 class Failure(Exception):
@@ -27,7 +46,12 @@ class Failure(Exception):
 
 
 def execute(
-    host: MemoryHost, container: str, argv: Sequence[str], user: str | None = None, stdin: bytes = b""
+    host: MemoryHost,
+    container: str,
+    argv: Sequence[str],
+    user: str | None = None,
+    stdin: bytes = b"",
+    environ: Mapping[str, str] = _NOTHING,
 ) -> Iterator[bytes]:
     """Yield what ``argv`` writes; raises `CommandFailed` as the engine does where it fails."""
     host.executed.append((container, tuple(argv), user, stdin))
@@ -35,13 +59,28 @@ def execute(
         box = host.boxes.get(container)
         if box is None or box.state != "running":
             raise Failure(1, f"Error response from daemon: container {container} is not running")
-        yield from _run(host, container, list(argv), user, stdin)
+        yield from _run(host, container, list(argv), user, stdin, environ)
     except Failure as err:
         raise CommandFailed(("docker", "exec", container, *argv), err.code, str(err)) from err
 
 
-def _run(host: MemoryHost, container: str, argv: list[str], user: str | None, stdin: bytes) -> Iterator[bytes]:
-    password: str | None = None
+def execute_once(
+    host: MemoryHost, container: str, argv: Sequence[str], stdin: bytes, mounts: Mapping[str, str]
+) -> bytes:
+    """Load an LDIF as `slapadd` in a throw-away container does: what it makes lies in the folder mounted for it."""
+    host.executed.append((container, tuple(argv), None, stdin))
+    if host.load_trouble:
+        raise CommandFailed(("docker", "run", *argv), 1, host.load_trouble)
+    if any("slapadd" in argument for argument in argv):
+        folder = next(source for inside, source in mounts.items() if "slapd.d" not in inside)
+        host.files[f"{folder}/data.mdb"] = stdin
+    return b"%d\n" % (b"\n" + stdin).count(b"\ndn:")
+
+
+def _run(
+    host: MemoryHost, container: str, argv: list[str], user: str | None, stdin: bytes, environ: Mapping[str, str]
+) -> Iterator[bytes]:
+    password = environ.get("MYSQL_PWD")
     if argv[:2] == ["sh", "-c"]:
         script, rest = argv[2], argv[4:]
         if "command -v" in script:
@@ -51,9 +90,9 @@ def _run(host: MemoryHost, container: str, argv: list[str], user: str | None, st
         assert script.endswith('exec "$@"')
         assert "MYSQL_PWD" in script
         assert SECRET_FILE in script
-        if host.database.secret is None:
+        if (secret := host.secret()) is None:
             raise Failure(1, f"cat: {SECRET_FILE}: No such file or directory")
-        password, argv = host.database.secret, rest
+        password, argv = secret.decode().rstrip("\n"), rest
     if not _has(host, container, argv[0]):
         raise Failure(127, f'exec: "{argv[0]}": executable file not found in $PATH')
     yield from {
@@ -89,8 +128,8 @@ def _mariadb(host: MemoryHost, password: str | None, sql: str) -> Iterator[bytes
 
 
 def _answer(database: Database, sql: str) -> list[str]:
-    if sql == "SELECT 1":
-        return ["1"]
+    if known := [answer for question, answer in KNOWN.items() if question in sql]:
+        return list(known[0])
     if "system_settings" in sql:
         if "hermes" not in database.tables:
             raise Failure(1, "ERROR 1146 (42S02) at line 1: Table 'hermes.system_settings' doesn't exist")
@@ -102,7 +141,9 @@ def _answer(database: Database, sql: str) -> list[str]:
     if "mysql.user" in sql:
         return ["\t".join(account) for account in database.accounts]
     if sql.startswith("SHOW CREATE USER "):
-        return [f"CREATE USER {sql.removeprefix('SHOW CREATE USER ')} IDENTIFIED BY PASSWORD '*AB'"]
+        account = sql.removeprefix("SHOW CREATE USER ")
+        password = database.users.get(account.split("'")[1], "AB")
+        return [f"CREATE USER {account} IDENTIFIED BY PASSWORD '*{password}'"]
     if sql.startswith("SHOW GRANTS FOR "):
         return [f"GRANT USAGE ON *.* TO {sql.removeprefix('SHOW GRANTS FOR ')}"]
     raise Failure(1, f"ERROR 1064 (42000) at line 1: You have an error in your SQL syntax near '{sql}'")
@@ -112,21 +153,34 @@ def _dump(host: MemoryHost, password: str | None, name: str) -> Iterator[bytes]:
     database = _log_in(host, password)
     if name not in database.tables:
         raise Failure(2, f"mariadb-dump: Got error: 1049: \"Unknown database '{name}'\" when selecting the database")
-    yield b"-- MariaDB dump 10.19\n\nUSE `%s`;\n" % name.encode()
     for table in database.dropped_by_dumping & set(database.tables[name]):
         del database.tables[name][table]
-    for table, text in list(database.tables[name].items()):
-        if table not in database.left_out_of_dumps:
-            yield b"CREATE TABLE `%s` (\n  `id` int\n);\n" % table.replace("`", "``").encode()
-            yield text
+    yield from dump_text(database, name)
     if trouble := database.trouble.get(name):
         raise Failure(2, trouble.pop(0))
     yield database.closing_line
 
 
+def dump_text(database: Database, name: str, *, rows: bool = True) -> Iterator[bytes]:
+    """Yield a dump of one database, less its closing line; its programs stand behind the tables, as they do there."""
+    yield b"-- MariaDB dump 10.19\n\n"
+    yield CREATE_DATABASE % (name.encode(), database.defaults.get(name, DEFAULTS).encode())
+    yield b"\nUSE `%s`;\n\n" % name.encode()
+    for table, text in list(database.tables[name].items()):
+        if table not in database.left_out_of_dumps:
+            quoted = table.replace("`", "``").encode()
+            yield b"\n--\n-- Table structure for table `%s`\n--\n\nDROP TABLE IF EXISTS `%s`;\n" % (quoted, quoted)
+            yield b"CREATE TABLE `%s` (\n  `id` int\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;\n" % quoted
+            yield b"\n--\n-- Dumping data for table `%s`\n--\n\n" % quoted + text if rows else b""
+    yield b"\n--\n-- Dumping events for database '%s'\n--\n" % name.encode()
+    for maker in database.programs.get(name, b"").splitlines():
+        yield b"DELIMITER ;;\n%s\nDELIMITER ;\n" % maker
+    yield b"\n"
+
+
 def _slapcat(host: MemoryHost, argv: list[str]) -> Iterator[bytes]:
     assert argv[1:] == ["-F", "/etc/ldap/slapd.d", "-b", "dc=hermes,dc=local"]
-    yield host.ldif
+    yield host.files[host.ldap_file] if host.ldap_file else host.ldif
     if host.ldap_trouble:
         raise Failure(1, host.ldap_trouble)
 

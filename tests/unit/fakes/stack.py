@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from attrs import define
 
 from hermes_backup_core.domain.errors import CommandFailed
-from hermes_backup_core.domain.host import ComposeProject, Container
-from tests.unit.fakes.host import MemoryHost
-from tests.unit.fakes.programs import execute
+from hermes_backup_core.domain.host import DATABASE_CONTAINER, ComposeProject, Container
+from tests.unit.fakes.host import ROOT, MemoryHost
+from tests.unit.fakes.programs import execute, execute_once
+from tests.unit.fakes.state import Box
+
+_NOTHING: Mapping[str, str] = {}
 
 
 @define
@@ -27,7 +30,26 @@ class MemoryStack:
 
     def project(self) -> ComposeProject:
         with self.host.port("stack.project"):
-            return ComposeProject("hermes", dict(self.host.volumes))
+            return self._present()
+
+    def configured_by(self, compose_file: bytes, env_file: bytes) -> ComposeProject:
+        with self.host.port("stack.configured_by"):
+            if self.host.future_trouble:
+                raise CommandFailed(("docker", "compose", "config"), 1, self.host.future_trouble)
+            return self.host.future or self._present()
+
+    def lacking_images(self, project: ComposeProject) -> tuple[str, ...]:
+        with self.host.port("stack.lacking_images"):
+            return self.host.lacking_images
+
+    def create(self, services: Sequence[str]) -> None:
+        with self.host.port("stack.create"):
+            if self.host.create_trouble:
+                raise CommandFailed(("docker", "compose", "create"), 1, self.host.create_trouble)
+            self.host.created.append(tuple(services))
+            for service in services:
+                box = self.host.boxes.setdefault(service, Box("created"))
+                self._make(service, box)
 
     def stop(self, containers: Sequence[Container]) -> None:
         with self.host.port("stack.stop"):
@@ -37,6 +59,8 @@ class MemoryStack:
 
     def start(self, containers: Sequence[Container]) -> None:
         with self.host.port("stack.start"):
+            if any(container.name != DATABASE_CONTAINER for container in containers):
+                self.host.started_with.append(self.host.state())
             for container in containers:
                 box = self.host.boxes[container.name]
                 if box.start == "refuses":
@@ -52,16 +76,45 @@ class MemoryStack:
         *,
         user: str | None = None,
         stdin: bytes = b"",
+        environ: Mapping[str, str] = _NOTHING,
         to_its_end: bool = False,
     ) -> bytes:
         with self.host.port(f"stack.run {_name(argv)}"):
-            return b"".join(execute(self.host, container, argv, user, stdin))
+            return b"".join(execute(self.host, container, argv, user, stdin, environ))
+
+    def feed(
+        self,
+        container: str,
+        argv: Sequence[str],
+        chunks: Iterable[bytes],
+        *,
+        environ: Mapping[str, str] = _NOTHING,
+    ) -> bytes:
+        with self.host.port(f"stack.feed {_name(argv)}"):
+            return b"".join(execute(self.host, container, argv, None, b"".join(chunks), environ))
+
+    def run_once(
+        self, container: str, argv: Sequence[str], chunks: Iterable[bytes], *, mounts: Mapping[str, str]
+    ) -> bytes:
+        with self.host.port("stack.run_once"):
+            return execute_once(self.host, container, argv, b"".join(chunks), mounts)
 
     def stream(self, container: str, argv: Sequence[str], sink: Callable[[bytes], object]) -> None:
         with self.host.port(f"stack.stream {_name(argv)}"):
             for chunk in execute(self.host, container, argv):
                 sink(chunk)
 
+    def _make(self, service: str, box: Box) -> None:
+        made_of = tuple(self.host.files.get(f"{ROOT}/{name}") for name in ("docker-compose.yml", ".env"))
+        if box.made_of != made_of:
+            if box.state == "running":
+                self.host.violations.append(f"made {service} anew while it ran")
+            box.state, box.exit_code, box.made_of = "created", 0, made_of
+
+    def _present(self) -> ComposeProject:
+        host = self.host
+        return ComposeProject("hermes", dict(host.volumes), dict(host.volume_settings), host.mounts, dict(host.images))
+
 
 def _name(argv: Sequence[str]) -> str:
-    return argv[4] if argv[0] == "sh" else argv[0]
+    return argv[4] if argv[0] == "sh" and len(argv) > 4 else argv[0]

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from attrs import define
 
 from hermes_backup_core.domain.record import RunRecord
+from hermes_backup_core.domain.restore_record import RestoreRecord
 from tests.unit.fakes.host import MemoryHost
 
 BEGINNING = datetime(2026, 6, 1, 10, 30, tzinfo=timezone.utc)
@@ -75,3 +76,30 @@ class MemoryJournal:
     def clear(self) -> None:
         with self.host.port("journal.clear"):
             self.host.journal = None
+
+
+@define
+class MemoryRestoreJournal:
+    """Keeps the record, and what is kept beside it, as the bytes that a disk would hold."""
+
+    host: MemoryHost
+
+    def read(self) -> RestoreRecord | None:
+        return None if self.host.restore_journal is None else RestoreRecord.parse(self.host.restore_journal)
+
+    def write(self, record: RestoreRecord) -> None:
+        with self.host.port("journal.restore.write"):
+            self.host.restore_journal = record.render()
+
+    def keep(self, name: str, content: bytes) -> None:
+        with self.host.port("journal.restore.keep"):
+            self.host.kept[name] = content
+
+    def kept(self, name: str) -> bytes | None:
+        with self.host.port("journal.restore.kept"):
+            return self.host.kept.get(name)
+
+    def clear(self) -> None:
+        with self.host.port("journal.restore.clear"):
+            self.host.restore_journal = None
+            self.host.kept.clear()
