@@ -1,4 +1,7 @@
-"""`python -m tests.bench`: our times beside those of the shell pipelines. `… levels`: levels of compression."""
+"""`python -m tests.bench`: our times beside those of the shell pipelines.
+
+`… downtime`: how long a restore has the stack down, at 1 and at 20 times the data. `… levels`: levels of compression.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.bench import contest, levels
+from tests.bench import contest, downtime, levels
 from tests.bench.mailtree import TreeSize, make_mail_tree
 from tests.bench.watch import Cost
 from tests.stack.miniature import Miniature, debian, stop_engine
@@ -25,12 +28,14 @@ def main() -> int:
             print(line, flush=True)
         return 0
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as folder:
+        if options.what == "downtime":
+            return _downtime(Path(folder), options.rounds)
         return _contest(Path(folder), TreeSize(options.files, options.megabytes * 1_000_000), options.rounds)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("contest", "levels"), default="contest")
+    parser.add_argument("what", nargs="?", choices=("contest", "downtime", "levels"), default="contest")
     parser.add_argument("--files", type=int, default=20_000)
     parser.add_argument("--megabytes", type=int, default=700)
     parser.add_argument("--rounds", type=int, default=3)
@@ -50,6 +55,13 @@ def _contest(folder: Path, size: TreeSize, rounds: int) -> int:
         os.environ.update(hermes.environ, HERMES_BACKUP_STATE=str(folder / "state"))
         figures = contest.run(hermes.tiers["vmail"], work, rounds)
     return _told({name: contest.medians(costs) for name, costs in figures.items()})
+
+
+def _downtime(folder: Path, rounds: int) -> int:
+    output = folder / "work"
+    output.mkdir()
+    with _hermes(folder) as hermes:
+        return downtime.told(downtime.run(hermes, output, rounds))
 
 
 def _told(figures: dict[str, Cost]) -> int:
