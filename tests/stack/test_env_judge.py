@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hermes_backup_core.domain.env_file import EnvFileError, read_env
+from hermes_backup_core.domain.env_file import EnvFileError, read_env, with_values_of
 from tests.stack.miniature.debian import need_docker
-from tests.unit.domain.test_env_file import READ, REFUSED
+from tests.unit.domain.test_env_file import READ, REFUSED, WRITTEN
 
 UNSET = "<unset>"
 NAMES = ("A", "B", "C", "D", "export")
@@ -72,6 +72,12 @@ def test_each_case_of_the_unit_tests_is_as_compose_has_it(project: Path, data: b
 def test_the_environment_has_the_place_that_compose_gives_it(project: Path, data: bytes) -> None:
     environ = {"B": "environment", "export": "e"}
     assert ours(data, NAMES, environ) == judged(project, data, NAMES, environ)
+
+
+@pytest.mark.parametrize(("data", "value"), [row[:2] for row in WRITTEN])
+def test_a_value_that_was_changed_is_read_by_compose_too(project: Path, data: bytes, value: str) -> None:
+    written = with_values_of(data, {"A": value})
+    assert ours(written, NAMES, {}) == judged(project, written, NAMES, {})
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

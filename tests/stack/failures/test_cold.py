@@ -11,7 +11,7 @@ from tests.stack.failures.breaking import altered, moved, stopped
 from tests.stack.failures.host import Host
 
 pytestmark = pytest.mark.usefixtures("heavy")
-IMPATIENT = "hermes_backup_core.backup.recovery.START_PATIENCE=6"
+IMPATIENT = "hermes_backup_core.services.containers.START_PATIENCE=6"
 
 
 def test_a_dump_that_fails_starts_all_again_that_ran_and_nothing_else(host: Host) -> None:

@@ -135,7 +135,7 @@ def test_leftovers_that_cannot_be_put_right_stop_the_next_run_and_stay_recorded(
     packing("nextcloud")(host, run)
     run.kill()
     host.hermes.engine.docker("stop", "hermes_nextcloud")
-    impatient = "hermes_backup_core.backup.recovery._OCC_PATIENCE=1"
+    impatient = "hermes_backup_core.services.nextcloud._OCC_PATIENCE=1"
     second = host.backup("-B", "archive", seconds=impatient)
     assert second.code == 1
     assert "Nextcloud is still in maintenance mode: run `docker exec" in second.error

@@ -61,7 +61,7 @@ def test_a_failure_in_maintenance_mode_ends_it(host: Host) -> None:
 
 def test_a_nextcloud_that_is_stopped_during_its_maintenance_is_told_and_left_to_the_next_run(host: Host) -> None:
     """The flag lies in a file that only `occ` may write, so the operator hears what to type, and exit code 1."""
-    run = host.begin("-B", "nextcloud", seconds="hermes_backup_core.backup.recovery._OCC_PATIENCE=1")
+    run = host.begin("-B", "nextcloud", seconds="hermes_backup_core.services.nextcloud._OCC_PATIENCE=1")
     tar = run.until_packing(host.hermes.tiers["nextcloud"])
     os.kill(tar, signal.SIGSTOP)
     with stopped(host.hermes, "hermes_nextcloud"):
