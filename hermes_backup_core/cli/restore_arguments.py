@@ -16,14 +16,11 @@ from hermes_backup_core.domain.restore_plan import RestoreRequest
 _REMAP = "FORCE_REMAP"
 _VERSION = "FORCE_VERSION_MISMATCH"
 
-_FORCES = """\
-FORCE_REMAP=1             set in the environment: restore to this host's paths, whichever differ
-FORCE_VERSION_MISMATCH=1  set in the environment: restore although the build differs or is unknown
-"""
-
 _EPILOG = """\
 environment:
   HERMES_ROOT               the install root, where it is not a folder above this script
+  FORCE_REMAP=1             restore to this host's paths, whichever differ
+  FORCE_VERSION_MISMATCH=1  restore although the build differs or is unknown
 
 exit codes:
   0 done (or answered no)   1 failed: the host is as before, or the message says what to type
@@ -129,7 +126,7 @@ def _parser() -> Parser:
     what.add_argument("-F", dest="path", metavar="PATH", help="the backup's tarball; its scope is what is replaced")
     what.add_argument("--undo", action="store_true", help="take an interrupted restore back")
     what.add_argument("--finish", action="store_true", help="carry an interrupted restore to its end")
-    differing = parser.add_argument_group("where this host differs from the backup's", _FORCES)
+    differing = parser.add_argument_group("where this host differs from the backup's")
     differing.add_argument(
         "--remap-tiers",
         dest="remaps",
@@ -137,7 +134,7 @@ def _parser() -> Parser:
         type=_remap,
         action="append",
         default=[],
-        help="what the backup had at OLD goes to NEW here; each is a tier's path or name; repeatable",
+        help="what the backup had at OLD goes to NEW here (paths or tiers' names)",
     )
     what.add_argument("--pin", metavar="FILE", help="keep this backup for good: no retention removes it")
     what.add_argument("--unpin", metavar="FILE", help="take that back")
