@@ -11,6 +11,7 @@ import pytest
 from tests.stack.failures.breaking import big_file
 from tests.stack.failures.host import Host
 from tests.stack.failures.processes import adopting
+from tests.stack.failures.restores import Originals, Restores
 from tests.stack.miniature import Engine, Miniature
 from tests.stack.miniature.miniature import project_folders
 
@@ -64,3 +65,19 @@ def heavy(shared: Miniature) -> Iterator[None]:
     yield
     for file in files:
         file.unlink()
+
+
+@pytest.fixture(scope="package")
+def originals(shared: Miniature) -> Originals:
+    """Backups that all tests of restores begin with."""
+    bring_up(shared)
+    return Originals.of(shared, "system", "vmail")
+
+
+@pytest.fixture
+def restores(host: Host, originals: Originals) -> Iterator[Restores]:
+    made = Restores(host, originals)
+    try:
+        yield made
+    finally:
+        made.rescue()

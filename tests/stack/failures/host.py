@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hermes_backup_core import VerifiedBackup, verify_backup
 from hermes_backup_core.domain.record import RunRecord
-from tests.stack.failures.processes import children, is_zombie, wait_for
+from tests.stack.failures.processes import children, is_zombie, state_of, wait_for
 from tests.stack.miniature import Miniature
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -124,8 +124,15 @@ class Run:
     def freeze(self) -> None:
         """Hold the script where it is, so that a test can look before it strikes."""
         self.process.send_signal(signal.SIGSTOP)
-        stat = Path(f"/proc/{self.process.pid}/stat")
-        self.until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "a script that holds still")
+        self.until_held()
+
+    def until_held(self) -> None:
+        """Wait until the script holds still."""
+        self.until(lambda: state_of(self.process.pid) == "T", "a script that holds still")
+
+    def go_on(self) -> None:
+        """Let a script that holds still go on."""
+        self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End the script as a power cut would: nothing of it gets to run any more."""
@@ -186,6 +193,10 @@ class Host:
         program = (str(SCRIPT),) if not seconds else ("-c", WITH_OTHER_SECONDS, seconds, str(SCRIPT))
         where = self.output if output is None else output
         words = [*through, sys.executable, *program, "-P", str(where), "--yes", *argv]
+        return self.launch(words, output=where, environ=environ)
+
+    def launch(self, words: Sequence[str], *, output: Path, environ: Mapping[str, str] | None = None) -> Run:
+        """Start a script, which is no longer there when the test is over."""
         number = len(self.runs)
         stdout, stderr = self.folder / f"stdout-{number}", self.folder / f"stderr-{number}"
         path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get("PYTHONPATH"))))
@@ -198,7 +209,7 @@ class Host:
                 env=self.environ | {"PYTHONPATH": path} | dict(environ or {}),
                 start_new_session=True,
             )
-        self.runs.append(Run(process, where, self.state_folder, stdout, stderr))
+        self.runs.append(Run(process, output, self.state_folder, stdout, stderr))
         return self.runs[-1]
 
     def backup(

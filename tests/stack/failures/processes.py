@@ -42,10 +42,15 @@ def adopting() -> Iterator[None]:
 
 
 def is_zombie(pid: int) -> bool:
+    return state_of(pid) == "Z"
+
+
+def state_of(pid: int) -> str:
+    """The letter that proc(5) has for what a process is doing; empty where there is none."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
-        return False
+        return ""
 
 
 def wait_for(condition: Callable[[], object], complaint: Callable[[], str]) -> None:
