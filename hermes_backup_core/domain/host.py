@@ -19,6 +19,9 @@ CONSOLE_CONTAINER = "hermes_commandbox"
 STOP_SECONDS = 120
 """How long MariaDB may take to write its pages out before the engine kills it."""
 
+GRACE_SECONDS = 30
+"""How long any other container gets whose Compose file sets nothing: one that heeds no SIGTERM takes all of it."""
+
 
 @frozen
 class Dependency:
@@ -53,7 +56,7 @@ class Container:
         """Seconds that a stop gives it: what its file sets, and never too few for a database."""
         if self.name in (DATABASE_CONTAINER, LDAP_CONTAINER):
             return max(STOP_SECONDS, self.stop_seconds or 0)
-        return STOP_SECONDS if self.stop_seconds is None else self.stop_seconds
+        return GRACE_SECONDS if self.stop_seconds is None else self.stop_seconds
 
 
 class Kind(Enum):

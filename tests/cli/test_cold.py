@@ -26,7 +26,7 @@ def test_what_ran_is_stopped_with_patience_and_runs_again_and_what_was_stopped_s
     assert [text for text in (short(call.words) for call in host.engine.calls) if text] == [
         # Dependents first; the database is given two minutes whatever its file says.
         "stop 10: hermes_nextcloud",
-        "stop 120: hermes_postfix_dkim",
+        "stop 30: hermes_postfix_dkim",
         "stop 10: hermes_commandbox",
         "stop 120: hermes_db_server hermes_ldap",
         "start hermes_db_server hermes_ldap",

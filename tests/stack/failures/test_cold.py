@@ -89,7 +89,8 @@ def test_a_container_that_does_not_start_again_is_named_and_does_not_keep_the_ot
 def test_what_had_to_be_killed_at_its_stop_matters_where_it_is_a_database(host: Host, kind: str) -> None:
     """The engine kills what does not end in time, and a database's files may be torn then. slapd is quicker to test."""
     before = host.state()
-    run = host.begin("-B", "archive", "--cold", seconds="hermes_backup_core.domain.host.STOP_SECONDS=2")
+    place = "hermes_backup_core.domain.host"
+    run = host.begin("-B", "archive", "--cold", seconds=f"{place}.STOP_SECONDS=2 {place}.GRACE_SECONDS=2")
     run.until(lambda: (record := run.journal()) and record.stopped, "a stack that is being stopped")
     container = "hermes_ldap" if kind == "database" else "hermes_commandbox"
     os.kill(host.server(container), signal.SIGSTOP)

@@ -117,7 +117,7 @@ def test_each_container_is_stopped_within_its_own_patience_dependents_first(
     stack.stop(named(stack, *names))
     assert acted(host) == [
         ("stop", "-t", "10", "hermes_nextcloud"),
-        ("stop", "-t", "120", "hermes_postfix_dkim"),
+        ("stop", "-t", "30", "hermes_postfix_dkim"),
         ("stop", "-t", "10", "hermes_commandbox"),
         ("stop", "-t", "120", "hermes_db_server"),
         ("stop", "-t", "300", "hermes_ldap"),

@@ -29,7 +29,7 @@ def test_a_container_runs_where_its_processes_do_or_will_at_once(state: str, run
         ("hermes_db_server", 10, 120),
         ("hermes_db_server", 300, 300),
         ("hermes_ldap", 1, 120),
-        ("hermes_dovecot", None, 120),
+        ("hermes_dovecot", None, 30),
         ("hermes_dovecot", 10, 10),
         ("hermes_dovecot", 0, 0),
     ],

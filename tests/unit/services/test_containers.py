@@ -37,7 +37,7 @@ def test_dependents_are_stopped_first_and_each_group_is_announced_before() -> No
     containers_of(host).stop(both, announce)
     before = plain_host().running()
     assert announced == [
-        (("hermes_nextcloud",), 130.0, before),
+        (("hermes_nextcloud",), 40.0, before),
         (("hermes_db_server",), 130.0, before - {"hermes_nextcloud"}),
         ((), 130.0, before - {"hermes_nextcloud", "hermes_db_server"}),
     ]
