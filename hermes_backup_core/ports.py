@@ -228,6 +228,10 @@ class TierTarget(Protocol):
         """
         ...
 
+    def sync_problem(self) -> str | None:
+        """Return why no tier can be brought in line with a copy on this host, or None where one can."""
+        ...
+
     def sync(self, folder: str, target: str, *, stays: Sequence[str] = ()) -> None:
         """Make what lies in ``target`` equal to ``folder``, by copying; ``stays`` (absolute) are left as they are."""
         ...

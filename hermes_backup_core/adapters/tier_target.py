@@ -135,6 +135,14 @@ class GnuTarTarget:
         if reason := said.verdict(code, below):
             raise TierNotUnpacked(folder, reason)
 
+    def sync_problem(self) -> str | None:
+        """Return why this rsync cannot be run, or None where it can."""
+        try:
+            Door({"LC_ALL": "C"}).run((self.rsync, "--version"))
+        except CommandFailed as err:
+            return f"rsync cannot be run ({last_lines(err.stderr, 1) or err.exit_code}): install rsync"
+        return None
+
     def sync(self, folder: str, target: str, *, stays: Sequence[str] = ()) -> None:
         """Make what lies in ``target`` equal to ``folder``; raises `TierNotSynced`.
 

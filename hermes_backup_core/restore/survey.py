@@ -119,7 +119,14 @@ class RestoreSurvey:
             return evolve(facts, stage_problem=problem)
         room = self.files.room(folder)
         same = tuple(tier for tier, place in facts.places.items() if _lies_on(place, room))
-        return evolve(facts, stage_room=room, stage_on_tier=same)
+        copies = len(same) < len(facts.places)
+        problem = self.target.sync_problem() if copies else None
+        return evolve(
+            facts,
+            stage_room=room,
+            stage_on_tier=same,
+            stage_problem=f"serves by copying, and {problem}" if problem else None,
+        )
 
     def _stage_problem(self, folder: str, places: Mapping[Tier, Place]) -> str | None:
         if not self.files.is_folder(folder):

@@ -331,6 +331,8 @@ class TestSync:
             TARGET.sync(str(tier), str(target), stays=[f"{target}/a/stay"])
 
     def test_a_host_without_rsync(self, tier: Path, target: Path) -> None:
+        assert TARGET.sync_problem() is None
+        assert "there is no program no-rsync" in str(GnuTarTarget(rsync="no-rsync").sync_problem())
         with pytest.raises(TierNotSynced, match="there is no program no-rsync; install it"):
             GnuTarTarget(rsync="no-rsync").sync(str(tier), str(target))
 

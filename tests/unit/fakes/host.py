@@ -76,6 +76,7 @@ class MemoryHost:
     # The file systems, by mount point; all else is device 0.
     devices: dict[str, int] = field(factory=dict)
     target_problem: str | None = None
+    sync_problem: str | None = None
     unpack_trouble: str = ""
     sync_trouble: str = ""
     load_trouble: str = ""

@@ -27,6 +27,10 @@ class MemoryTarget:
         with self.host.port("target.problem"):
             return self.host.target_problem
 
+    def sync_problem(self) -> str | None:
+        with self.host.port("target.sync_problem"):
+            return self.host.sync_problem
+
     def unpack(self, chunks: Iterable[bytes], folder: str, *, excluded: Sequence[str] = (), below: str = "") -> None:
         with self.host.port("target.unpack"):
             if not self.host.is_folder(folder):

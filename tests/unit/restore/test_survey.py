@@ -309,6 +309,15 @@ def test_a_folder_in_a_tier_that_is_not_restored_will_do() -> None:
     assert look(restore_host(), contents_of(Scope.VMAIL), stage_dir="/mnt/data/nginx").stage_problem is None
 
 
+def test_a_folder_on_another_disk_will_not_do_where_nothing_can_copy_from_it() -> None:
+    host = restore_host(sync_problem="there is no rsync: install it")
+    host.add_folder("/stage")
+    host.devices["/stage"] = 77
+    assert look(host, stage_dir="/stage").stage_problem == "serves by copying, and there is no rsync: install it"
+    host.devices["/stage"] = host.devices["/mnt/vmail"]
+    assert look(host, contents_of(Scope.VMAIL), stage_dir="/stage").stage_problem is None, "nothing is copied"
+
+
 def test_a_folder_that_cannot_be_written_will_not_do() -> None:
     host = restore_host(output_problem="is read-only")
     host.add_folder("/stage")
