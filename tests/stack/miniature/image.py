@@ -88,6 +88,8 @@ def import_base(engine: Engine, tag: str) -> None:
 def mmdebstrap() -> list[str]:
     argv = ["mmdebstrap", "--quiet", "--variant=minbase", "--format=tar", f"--include={','.join(PACKAGES)}"]
     argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
+    # It copies this machine's /etc/hostname, and Postfix cannot be set up where that is not as it should be.
+    argv += ['--essential-hook=echo mail.example.com >"$1/etc/hostname"']
     return argv
 
 
