@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterable, Iterator
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from hermes_backup_core.domain.errors import HermesBackupError
 from hermes_backup_core.domain.paths import is_within, join, relative, shown
@@ -34,6 +34,16 @@ class KeptIsGone(HermesBackupError):
 
 
 @frozen
+class StagedIsGone(HermesBackupError):
+    """What a restore had staged is not there any more; taken for an empty tier, it would empty the live one."""
+
+    folder: str
+
+    def __str__(self) -> str:
+        return f"what was staged in {shown(self.folder)} is gone; the tier is as it was: run the restore again"
+
+
+@frozen
 class Folders:
     """What a restore does to folders of the host. Every method may be called again after it was broken off."""
 
@@ -53,6 +63,7 @@ class Folders:
 
     def swap_of(self, plan: TierPlan) -> Swap:
         """Return how the staged copy of ``plan`` takes the tier's place, as both lie there now."""
+        self._have_staged(plan.stages)
         ground = Ground(
             root=plan.selection.root,
             stages=plan.stages,
@@ -63,6 +74,12 @@ class Folders:
             at_once=plan.at_once,
         )
         return plan_swap(ground, self.trees.names, self.trees.is_folder)
+
+    def swap_inside(self, folder: str, stage: Stage) -> Swap:
+        """Return how all that is staged takes the place of all in ``folder``, which itself stays as it is."""
+        self._have_staged((stage,))
+        ground = Ground(folder, (stage,), owns=lambda _: True, leads=lambda _: False)
+        return evolve(plan_swap(ground, self.trees.names, self.trees.is_folder), shaped=())
 
     def exchange(self, swap: Swap) -> None:
         """Put what is staged in place, and what was there aside."""
@@ -84,6 +101,7 @@ class Folders:
 
     def sync(self, plan: TierPlan) -> None:
         """Bring the tier of ``plan`` in line with its copy on another disk."""
+        self._have_staged(plan.stages)
         copy = join(plan.stages[0].folder, Side.STAGED.value)
         stays = (*plan.stays, *(join(plan.selection.root, name) for name in plan.selection.left_out))
         for folder in plan.selection.folders:
@@ -107,6 +125,11 @@ class Folders:
                 yield f"what was at {shown(move.path)} is at {shown(kept)}"
             elif move.comes and not move.leaves and self.trees.exists(move.path) and not self.trees.exists(staged):
                 yield f"{shown(move.path)} is the backup's, and was not there before"
+
+    def _have_staged(self, stages: Iterable[Stage]) -> None:
+        for stage in stages:
+            if not self.trees.is_folder(folder := join(stage.folder, Side.STAGED.value)):
+                raise StagedIsGone(folder)
 
     def _keep_shapes(self, swap: Swap) -> None:
         """Keep owner, mode and times of the folders that stay, and of their staged copies: renames change these."""

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from hermes_backup_core.archive.gunzip import inflated
 from hermes_backup_core.archive.reader import BackupReader
@@ -34,7 +34,7 @@ from hermes_backup_core.domain.restore_plan import (
     UnpackTier,
 )
 from hermes_backup_core.domain.scope import LDAP_MEMBER, MOUNT_KEYS, Tier
-from hermes_backup_core.domain.swap import Ground, Side, plan_swap
+from hermes_backup_core.domain.swap import Side
 from hermes_backup_core.ports import Files, Reporter
 from hermes_backup_core.restore.credentials import Credentials
 from hermes_backup_core.restore.databases import Databases
@@ -204,10 +204,7 @@ class Steps:
 
     def _swap_directory(self, plan: DirectoryPlan) -> None:
         if _LDAP not in self.ledger.record.swaps:
-            trees = self.folders.trees
-            ground = Ground(plan.folder, (plan.stage,), owns=lambda _: True, leads=lambda _: False)
-            # Docker and slapd made the folder as it is: only what is in it is exchanged.
-            self.ledger.swap(_LDAP, evolve(plan_swap(ground, trees.names, trees.is_folder), shaped=()))
+            self.ledger.swap(_LDAP, self.folders.swap_inside(plan.folder, plan.stage))
         self.folders.exchange(self.ledger.record.swaps[_LDAP])
 
     def _swap_tier(self, plan: TierPlan) -> None:

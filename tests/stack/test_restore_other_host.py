@@ -44,8 +44,9 @@ def portable(found: Picture, hermes: Miniature) -> Picture:
     """The picture with each file by its path in its tier, less what belongs to the host."""
     tops = {"config": hermes.root, **hermes.tiers}
     things = {relative(thing, tops): value for thing, value in found.things.items() if thing[0] not in (KEPT, TOP)}
-    # Where all tiers share a path, its own owner and mode are those of the one that came last.
-    return Picture({(part, name): value for (part, name), value in things.items() if name != "."})
+    # What only tiers that share a path have in common: there it is another's, or that of the one that came last.
+    shared = {*((tier, ".") for tier in tops), ("data", "dovecot")}
+    return Picture({thing: value for thing, value in things.items() if thing not in shared})
 
 
 def relative(thing: Thing, tops: dict[str, Path]) -> Thing:

@@ -11,7 +11,7 @@ from hermes_backup_core.domain.restore_plan import TierPlan
 from hermes_backup_core.domain.scope import Tier
 from hermes_backup_core.domain.selection import TierSelection
 from hermes_backup_core.domain.swap import Stage, Swap, stages_for
-from hermes_backup_core.restore.folders import Folders, KeptIsGone
+from hermes_backup_core.restore.folders import Folders, KeptIsGone, StagedIsGone
 from tests.unit.fakes.host import MemoryHost
 from tests.unit.fakes.state import State
 from tests.unit.fakes.target import MemoryTarget
@@ -209,3 +209,20 @@ def test_nothing_is_put_back_where_something_of_what_was_kept_is_gone(kept: str)
     MemoryTrees(host).rename(f"{HIDDEN}/away", f"{HIDDEN}/old/{kept}")
     folders_of(host).put_back(swap)
     assert contents(host) == {"bob/1": b"old", "gone/1": b"old", "pinned/2": b"old"}
+
+
+@pytest.mark.parametrize("way", ["swap_of", "sync"])
+def test_a_staged_copy_that_is_gone_is_not_taken_for_an_empty_tier(way: str) -> None:
+    host = stopped_host("bob/1")
+    plan = plan_of(host)
+    unpacked(host, plan, "bob/9")
+    folders_of(host).remove(plan.stages)
+    with pytest.raises(StagedIsGone, match=r"\.hermes-restore-vmail/new is gone; the tier is as it was"):
+        getattr(folders_of(host), way)(plan)
+    assert contents(host) == {"bob/1": b"old"}
+
+
+def test_files_that_were_staged_for_a_folder_and_are_gone_are_missed() -> None:
+    host = stopped_host("data.mdb")
+    with pytest.raises(StagedIsGone):
+        folders_of(host).swap_inside(MAIL, Stage(MAIL, ".hermes-restore-ldap"))
