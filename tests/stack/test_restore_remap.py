@@ -54,9 +54,9 @@ def test_mail_goes_to_another_path_by_the_pairs_that_the_refusal_names(engine: E
 
 
 def mail_of(hermes: Miniature) -> dict[bytes, Facts]:
-    """Every name in the mail's own folder, which in a single disk is all that the tier is."""
+    """Every name in the mail's own folder, which in a single disk is all that the tier is; no archive holds sockets."""
     found = listing(hermes.tiers["vmail"] / "dovecot", leave_out=NOT_MAIL)
-    return {name: facts for name, facts in found.items() if name != b"."}
+    return {name: facts for name, facts in found.items() if name != b"." and facts.kind != "socket"}
 
 
 def proposed(said: str, tarball: Path) -> list[str]:
