@@ -85,3 +85,11 @@ def test_a_caller_that_has_no_signals_to_hold_back_needs_to_give_nothing() -> No
     job = job_of(host)
     plan, _ = job.prepare(request_of(Scope.VMAIL))
     assert job.carry_out(plan, RECORD).path in host.files
+
+
+def test_a_second_backup_within_the_same_second_gets_a_name_of_its_own() -> None:
+    host = plain_host()
+    host.takes.clear()
+    first, second = back_up(host), back_up(host)
+    assert first.path != second.path
+    assert {first.path, second.path} <= host.files.keys()
