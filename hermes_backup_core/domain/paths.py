@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import os  # for the bytes of names alone: `fsencode` touches no file
 import posixpath
 import re
 
