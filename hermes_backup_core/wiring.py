@@ -17,7 +17,8 @@ from hermes_backup_core.backup.job import BackupJob
 from hermes_backup_core.backup.recovery import Recovery
 from hermes_backup_core.backup.survey import Survey
 from hermes_backup_core.domain.record import RunRecord
-from hermes_backup_core.ports import Clock, Files, Mailer, Reporter, RestoreJournal
+from hermes_backup_core.ports import Clock, Files, Mailer, Reporter
+from hermes_backup_core.restore_ports import RestoreJournal
 from hermes_backup_core.services.console import Console
 from hermes_backup_core.services.ldap import Directory
 from hermes_backup_core.services.mariadb import MariaDB

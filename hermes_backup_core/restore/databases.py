@@ -14,7 +14,7 @@ from hermes_backup_core.archive.gunzip import inflated
 from hermes_backup_core.domain.contents import Loaded
 from hermes_backup_core.domain.errors import HermesBackupError
 from hermes_backup_core.domain.scope import ACCOUNTS_MEMBER, DATABASES_MEMBER
-from hermes_backup_core.ports import AccountSwap, RestoreJournal, SchemaSwap
+from hermes_backup_core.restore_ports import AccountSwap, RestoreJournal, SchemaSwap
 from hermes_backup_core.services.accounts import AccountsNotMade
 
 if TYPE_CHECKING:

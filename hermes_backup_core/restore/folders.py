@@ -11,7 +11,7 @@ from hermes_backup_core.domain.errors import HermesBackupError
 from hermes_backup_core.domain.paths import is_within, join, relative, shown
 from hermes_backup_core.domain.restore_plan import TierPlan
 from hermes_backup_core.domain.swap import Ground, Move, Side, Stage, Swap, plan_swap
-from hermes_backup_core.ports import TierTarget, Trees
+from hermes_backup_core.restore_ports import TierTarget, Trees
 
 _SHAPED = "shaped"
 """An empty folder in a stage: the shapes of both sides are kept, and the moves may have begun."""

@@ -16,7 +16,7 @@ from hermes_backup_core.domain.restore_facts import Place
 from hermes_backup_core.domain.scope import Tier
 from hermes_backup_core.domain.selection import TierSelection
 from hermes_backup_core.domain.swap import is_hidden
-from hermes_backup_core.ports import Trees
+from hermes_backup_core.restore_ports import Trees
 from hermes_backup_core.survey.look import HostLook
 
 _LAUNCHER = re.compile(r"system_(backup|restore)\.(sh|py)(\.orig(\.[0-9]+)?)?")

@@ -15,7 +15,7 @@ from hermes_backup_core.domain.record import RunRecord
 from hermes_backup_core.domain.restore_plan import RestorePlan, RestoreRequest
 from hermes_backup_core.domain.restore_planning import plan_restore
 from hermes_backup_core.domain.restore_record import RestoreRecord
-from hermes_backup_core.ports import Clock, Files, Reporter, RestoreJournal
+from hermes_backup_core.ports import Clock, Files, Reporter
 from hermes_backup_core.restore.content import prove, read_manifest
 from hermes_backup_core.restore.databases import Databases
 from hermes_backup_core.restore.folders import Folders
@@ -25,6 +25,7 @@ from hermes_backup_core.restore.result import RestoreResult
 from hermes_backup_core.restore.run import RestoreRun
 from hermes_backup_core.restore.steps import Steps
 from hermes_backup_core.restore.survey import RestoreSurvey
+from hermes_backup_core.restore_ports import RestoreJournal
 from hermes_backup_core.services.ldap_restore import DirectoryLoader
 
 

@@ -6,7 +6,7 @@ from attrs import define, evolve
 
 from hermes_backup_core.domain.restore_record import Direction, RestoreRecord
 from hermes_backup_core.domain.swap import Swap
-from hermes_backup_core.ports import RestoreJournal
+from hermes_backup_core.restore_ports import RestoreJournal
 
 
 @define

@@ -22,10 +22,11 @@ from hermes_backup_core.domain.restore_facts import Place, RestoreFacts, ServerF
 from hermes_backup_core.domain.restore_plan import RestoreRequest
 from hermes_backup_core.domain.scope import MOUNT_KEYS, Scope, Tier
 from hermes_backup_core.domain.selection import TierSelection
-from hermes_backup_core.ports import Files, SchemaSwap, Stack, TierTarget, Trees
+from hermes_backup_core.ports import Files, Stack
 from hermes_backup_core.restore.directory_look import DirectoryLook, DirectoryUnknown
 from hermes_backup_core.restore.ground import GroundLook
 from hermes_backup_core.restore.outside import mount_over, outside
+from hermes_backup_core.restore_ports import SchemaSwap, TierTarget, Trees
 from hermes_backup_core.services.mariadb import MariaDB
 from hermes_backup_core.services.nextcloud import Nextcloud
 from hermes_backup_core.services.programs import missing_programs

@@ -13,18 +13,31 @@ import hermes_backup_core
 PACKAGE = "hermes_backup_core"
 SOURCES = Path(hermes_backup_core.__file__).parent
 ALL_BUT_CLI = frozenset(
-    {"adapters", "api", "archive", "backup", "domain", "ports", "restore", "services", "survey", "wiring"}
+    {
+        "adapters",
+        "api",
+        "archive",
+        "backup",
+        "domain",
+        "ports",
+        "restore",
+        "restore_ports",
+        "services",
+        "survey",
+        "wiring",
+    }
 )
 
 MAY_IMPORT = {
     "domain": {"domain"},
     "ports": {"ports", "domain"},
+    "restore_ports": {"restore_ports", "domain"},
     "archive": {"archive", "domain"},
     "services": {"services", "ports", "domain"},
-    "adapters": {"adapters", "archive", "ports", "domain"},
+    "adapters": {"adapters", "archive", "ports", "restore_ports", "domain"},
     "survey": {"survey", "services", "archive", "ports", "domain"},
     "backup": {"backup", "survey", "services", "archive", "ports", "domain"},
-    "restore": {"restore", "survey", "services", "archive", "ports", "domain"},
+    "restore": {"restore", "survey", "services", "archive", "ports", "restore_ports", "domain"},
     "wiring": ALL_BUT_CLI - {"api"},
     "api": ALL_BUT_CLI,
     "__init__": ALL_BUT_CLI,
