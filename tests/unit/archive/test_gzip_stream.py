@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hermes_backup_core.archive.gzip_stream import BLOCK_BYTES, FILES_LEVEL, TEXT_LEVEL, GzipStream
+from hermes_backup_core.archive.gzip_stream import BLOCK_BYTES, FILES_LEVEL, MOST_THREADS, TEXT_LEVEL, GzipStream
 from tests.bench.samples import mail_sample, sql_sample
 from tests.unit.archive.judge import FullDisk, gzip_test, gzip_threads
 
@@ -155,6 +155,29 @@ def _ratio(data: bytes, level: int) -> float:
 def test_the_levels_stay_close_to_gzip_6() -> None:
     assert _ratio(mail_sample(4 << 20), FILES_LEVEL) < 1.05
     assert _ratio(sql_sample(4 << 20), TEXT_LEVEL) < 1.2
+
+
+def _packed(data: bytes, level: int, threads: int) -> bytes:
+    sink = io.BytesIO()
+    with GzipStream(sink, level, threads=threads) as stream:
+        stream.write(data)
+    return sink.getvalue()
+
+
+def test_a_run_of_dense_blocks_gets_the_fast_level_and_stays_close_to_gzip_6() -> None:
+    attachments = mail_sample(16 << 20)
+    assert len(_packed(attachments, 2, 1)) > 1.003 * 4 * len(_packed(attachments[: 4 << 20], 2, 1))
+    assert _ratio(attachments, FILES_LEVEL) < 1.05
+
+
+def test_text_keeps_its_level_however_long_it_is() -> None:
+    text = sql_sample(16 << 20)
+    assert len(_packed(text, 2, 1)) < 1.003 * 4 * len(_packed(text[: 4 << 20], 2, 1))
+
+
+def test_the_same_bytes_make_the_same_member_on_any_number_of_cores() -> None:
+    mixed = mail_sample(12 << 20) + sql_sample(12 << 20) + _NOISE * 4
+    assert len({_packed(mixed, FILES_LEVEL, threads) for threads in (1, 2, 5, MOST_THREADS)}) == 1
 
 
 def test_the_crc_is_that_of_the_whole() -> None:
