@@ -138,3 +138,9 @@ def last_lines(text: str, count: int) -> str:
     """Return the last ``count`` lines of ``text`` that are not blank, joined by ``; ``."""
     lines: Sequence[str] = [line.strip() for line in text.splitlines() if line.strip()]
     return "; ".join(lines[-count:])
+
+
+def reason_of(trouble: HermesBackupError) -> str:
+    """Return the last words of the program that failed, or the sentence of ``trouble`` where no program said any."""
+    said = last_lines(trouble.stderr, 2) if isinstance(trouble, CommandFailed) else ""
+    return said or str(trouble)

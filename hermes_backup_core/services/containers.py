@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 
 from attrs import frozen
 
-from hermes_backup_core.domain.errors import CommandFailed, HermesBackupError, last_lines
+from hermes_backup_core.domain.errors import HermesBackupError, reason_of
 from hermes_backup_core.domain.host import DATABASE_CONTAINER, LDAP_CONTAINER, Container
 from hermes_backup_core.domain.order import start_order
 from hermes_backup_core.ports import Clock, Reporter, Stack
@@ -103,7 +103,9 @@ class Containers:
             settled = not unsettled or self.clock.monotonic() >= settled_at
             calm = calm + 1 if settled and not idle else 0
             if idle and self.clock.monotonic() > deadline:
-                raise NotRunning(tuple(container.name for container in idle), _reason(trouble)) from trouble
+                raise NotRunning(
+                    tuple(container.name for container in idle), reason_of(trouble) if trouble else ""
+                ) from trouble
             if idle:
                 trouble = self._start(idle) or trouble
             if calm < 2:
@@ -176,7 +178,3 @@ def _state(container: Container | None) -> str:
     if container is None:
         return "missing"
     return container.state if container.state != "running" else container.health or "running"
-
-
-def _reason(trouble: HermesBackupError | None) -> str:
-    return last_lines(trouble.stderr, 2) if isinstance(trouble, CommandFailed) else str(trouble or "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from attrs import define, frozen
 
-from hermes_backup_core.domain.errors import HermesBackupError
+from hermes_backup_core.domain.errors import HermesBackupError, reason_of
 from hermes_backup_core.domain.host import NEXTCLOUD_CONTAINER
 from hermes_backup_core.ports import Clock, Stack
 
@@ -15,11 +15,13 @@ _LOOK_EVERY = 1.0
 
 @frozen
 class StillInMaintenance(HermesBackupError):
-    """Nextcloud could not be taken out of maintenance mode."""
+    """Nextcloud could not be taken out of maintenance mode. ``reason`` is what `occ` or the engine said last."""
+
+    reason: str
 
     def __str__(self) -> str:
         return (
-            "Nextcloud is still in maintenance mode: run "
+            f"Nextcloud is still in maintenance mode ({self.reason}): run "
             f"`docker exec -u www-data {NEXTCLOUD_CONTAINER} php /var/www/html/occ maintenance:mode --off`"
         )
 
@@ -50,7 +52,7 @@ class Nextcloud:
                 return self.end_maintenance()
             except HermesBackupError as err:
                 if clock.monotonic() >= deadline:
-                    raise StillInMaintenance from err
+                    raise StillInMaintenance(reason_of(err)) from err
                 clock.sleep(_LOOK_EVERY)
 
     def _occ(self, *options: str) -> str:

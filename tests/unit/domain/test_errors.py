@@ -16,6 +16,7 @@ from hermes_backup_core.domain.errors import (
     Refused,
     StackNotRestored,
     last_lines,
+    reason_of,
 )
 
 
@@ -58,3 +59,15 @@ def test_what_ends_a_run_is_mistaken_for_no_error_that_can_be_tried_again() -> N
 def test_the_last_lines_are_those_that_say_something() -> None:
     assert last_lines("a\n  b \n\n c\n\n", 2) == "b; c"
     assert last_lines("", 3) == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (CommandFailed(("occ",), 1, "a\nb\nc\n"), "b; c"),
+        (CommandFailed(("occ",), 1, ""), "`occ` ended with exit code 1: it said nothing"),
+        (EngineUnreachable("no socket"), str(EngineUnreachable("no socket"))),
+    ],
+)
+def test_the_reason_is_what_the_program_said_or_else_the_sentence(error: HermesBackupError, reason: str) -> None:
+    assert reason_of(error) == reason

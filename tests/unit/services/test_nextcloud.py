@@ -45,6 +45,6 @@ def test_maintenance_mode_ends_as_soon_as_the_container_is_ready() -> None:
 
 def test_an_occ_that_does_not_get_ready_is_named_after_a_minute() -> None:
     host = plain_host(maintenance=True, occ_trouble={"--off": "not ready"})
-    with pytest.raises(StillInMaintenance, match="docker exec -u www-data hermes_nextcloud"):
+    with pytest.raises(StillInMaintenance, match=r"mode \(not ready\): run `docker exec -u www-data hermes_nextcloud"):
         Nextcloud(MemoryStack(host)).end_maintenance_when_ready(MemoryClock(host))
     assert 60 <= host.now <= 62
