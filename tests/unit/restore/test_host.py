@@ -74,7 +74,7 @@ def test_everything_that_is_not_well_is_told(memory: MemoryHost, host: Host) -> 
         "hermes_ldap (exited) is not well: look at `docker logs hermes_ldap`",
         "the admin console does not answer: look at `docker logs hermes_commandbox`",
     ]
-    assert found[2].startswith("Nextcloud is still in maintenance mode: run `docker exec")
+    assert found[2].startswith("Nextcloud is still in maintenance mode (Nextcloud is not installed")
 
 
 def test_a_console_and_a_nextcloud_that_did_not_run_before_are_not_asked(memory: MemoryHost, host: Host) -> None:
