@@ -68,7 +68,8 @@ def tar_entries(chunks: Iterable[bytes]) -> Iterator[TarEntry]:
     """
     stream = _Metered(chunks)
     with contextlib.closing(_sound(lambda: _opened(stream))) as tar:
-        while info := _sound(tar.next):
+        # In an archive without any entry, Python 3.10 would seek to and fro.
+        while tar.offset and (info := _sound(tar.next)):
             yield TarEntry(info, tar)
             tar.members.clear()  # type: ignore[attr-defined] # else all of them are kept in memory
         stream.finish()
