@@ -62,7 +62,7 @@ def test_an_undo_that_fails_leaves_all_stopped_and_says_what_is_where(restores: 
         ended = run.ended()
         assert ended.code == 1
         assert "the old state could not be put back" in ended.error
-        assert "The stack is left stopped." in ended.error
+        assert "What was stopped is left stopped." in ended.error
         assert restores.host.running() == set()
         told = [line for line in ended.error.splitlines() if line.startswith("  - ")]
         assert told

@@ -105,6 +105,7 @@ def test_nextcloud_leaves_maintenance_unless_it_was_in_it_before(scope: Scope, b
 def test_the_description_names_every_step_under_its_phase() -> None:
     lines = list(plan_of(synced=True).describe())
     assert [line for line in lines if not line.startswith(" ")] == [
+        "stops: hermes_db_server, hermes_dovecot (2 of 2 that run now)", "goes on: none",
         "while mail flows:", "with the stack down:", "with the stack up again:",
     ]  # fmt: skip
     text = "\n".join(lines)
@@ -113,7 +114,7 @@ def test_the_description_names_every_step_under_its_phase() -> None:
         "1,200 entries, 3.0 MiB",
         "load database hermes (3 tables)",
         "load 42 LDAP entries",
-        "stop the 2 containers that run now: hermes_db_server, hermes_dovecot",
+        "stop 2 containers: hermes_db_server, hermes_dovecot",
         "start hermes_db_server alone",
         "exchange the tables of hermes, djigzo",
         "accounts fit those of the backup",
@@ -126,7 +127,7 @@ def test_the_description_names_every_step_under_its_phase() -> None:
 
 
 def test_steps_read_well_where_there_is_little_to_do() -> None:
-    assert str(StopStack(())) == "stop the 0 containers that run now: none"
+    assert str(StopStack(())) == "stop 0 containers: none"
     assert "credential files" in str(FitAccounts(has_accounts=False))
     assert str(AwaitStack((), end_maintenance=False)).endswith("the console answers")
 
