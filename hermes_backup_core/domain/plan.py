@@ -120,7 +120,7 @@ class WhileStackStopped:
 
     def __str__(self) -> str:
         if self.going_on:
-            return f"with {counted(len(self.containers))} stopped: {_names(self.containers)}"
+            return f"with {counted(len(self.containers))} stopped: {_names(self.containers)}:"
         return f"with the stack stopped ({len(self.containers)} containers that run now: {_names(self.containers)}):"
 
 
@@ -166,6 +166,16 @@ class BackupPlan:
                 yield from stop_lines(step.containers, step.going_on, step.reasons)
         yield from _described(self.steps, "")
         yield f"write the manifest, flush, and rename to {self.name.tarball}"
+
+    @property
+    def stopping(self) -> tuple[str, ...]:
+        """The containers that run now and are stopped."""
+        return tuple(name for step in self.steps if isinstance(step, WhileStackStopped) for name in step.containers)
+
+    @property
+    def going_on(self) -> tuple[str, ...]:
+        """The containers that a cold backup lets go on; a hot one stops none."""
+        return tuple(name for step in self.steps if isinstance(step, WhileStackStopped) for name in step.going_on)
 
     @property
     def content_bytes(self) -> int:

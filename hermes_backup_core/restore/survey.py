@@ -101,11 +101,19 @@ class RestoreSurvey:
                 env = with_values_of(env, {key: self.host.env[key] for key in MOUNT_KEYS.values()})
             future = self.stack.configured_by(contents.files["docker-compose.yml"], env)
             lacking = () if facts.stack_problem else self.stack.lacking_images(future)
-            files = (self.files.read(join(self.root, "docker-compose.yml")), contents.files["docker-compose.yml"])
-            unforeseen = facts.project.services.keys() if any(map(brings_in_files, files)) else ()
-            return evolve(facts, future=future, unforeseen=frozenset(unforeseen), lacking_images=lacking)
-        except (HermesBackupError, OSError) as err:
+            unforeseen = self._unforeseen(contents, facts.project)
+            return evolve(facts, future=future, unforeseen=unforeseen, lacking_images=lacking)
+        except HermesBackupError as err:
             return evolve(facts, future_problem=str(err))
+
+    def _unforeseen(self, contents: Contents, project: ComposeProject) -> frozenset[str]:
+        """Return the services that Compose may make something else of when all of the backup's files are there."""
+        try:
+            present = self.files.read(join(self.root, "docker-compose.yml"))
+        except OSError:
+            return frozenset(project.services)
+        brings_in = any(map(brings_in_files, (present, contents.files["docker-compose.yml"])))
+        return frozenset(project.services) if brings_in else frozenset()
 
     def _look_at_places(self, request: RestoreRequest, scope: Scope, facts: RestoreFacts) -> RestoreFacts:
         ground = GroundLook(self.host, self.trees, self.keeps)

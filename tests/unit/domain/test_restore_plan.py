@@ -126,10 +126,42 @@ def test_the_description_names_every_step_under_its_phase() -> None:
         assert part in text
 
 
+def test_the_description_of_one_that_lets_others_go_on_names_both() -> None:
+    plan = evolve(
+        plan_of(Scope.VMAIL), untouched=("hermes_db_server", "hermes_idle"), reasons={"hermes_dovecot": "why"}
+    )
+    assert [line for line in plan.describe() if not line.startswith("  ")] == [
+        "stops: hermes_dovecot (1 of 2 that run now)",
+        "goes on: hermes_db_server",
+        "while mail flows:",
+        "with 1 container stopped:",
+        "with the stack up again:",
+    ]
+    assert "  hermes_dovecot: why" in plan.describe()
+    assert StopStack(("hermes_dovecot",)) in plan.steps
+    assert StartStack(("hermes_dovecot",), create=False) in plan.steps
+    assert AwaitStack(RUNNING, end_maintenance=False) in plan.steps
+
+
 def test_steps_read_well_where_there_is_little_to_do() -> None:
     assert str(StopStack(())) == "stop 0 containers: none"
     assert "credential files" in str(FitAccounts(has_accounts=False))
     assert str(AwaitStack((), end_maintenance=False)).endswith("the console answers")
+
+
+def test_in_a_journal_of_an_earlier_version_everything_stops() -> None:
+    content = json.loads(record_at(0).render())
+    for name in ("untouched", "reasons"):
+        del content["plan"][name]
+    del content["plan"]["request"]["stop_all"]
+    plan = RestoreRecord.parse(json.dumps(content).encode()).plan
+    assert (plan.stopping, plan.going_on) == (RUNNING, ())
+
+
+def test_a_journal_tells_what_goes_on() -> None:
+    record = record_at(0)
+    record = evolve(record, plan=evolve(record.plan, untouched=RUNNING[1:], reasons={"hermes_db_server": "why"}))
+    assert RestoreRecord.parse(record.render()) == record
 
 
 def record_at(number: int) -> RestoreRecord:

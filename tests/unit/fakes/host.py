@@ -85,6 +85,8 @@ class MemoryHost:
     ldap_file: str | None = None
 
     mounts: tuple[Mount, ...] = ()
+    # What the engine has mounted, by container, beyond what Compose says.
+    mounted: dict[str, tuple[Mount, ...]] = field(factory=dict)
     volume_settings: dict[str, str] = field(factory=dict)
     # What is not to be made of `boxes` and `depends`.
     services: dict[str, Service] = field(factory=dict)

@@ -24,7 +24,13 @@ class MemoryStack:
     def containers(self) -> tuple[Container, ...]:
         with self.host.port("stack.containers"):
             return tuple(
-                Container(name, box.state, box.exit_code, depends_on=self.host.depends.get(name, ()))
+                Container(
+                    name=name,
+                    state=box.state,
+                    exit_code=box.exit_code,
+                    depends_on=self.host.depends.get(name, ()),
+                    mounts=self.host.mounted.get(name, ()),
+                )
                 for name, box in sorted(self.host.boxes.items())
             )
 
