@@ -124,7 +124,7 @@ def _parser() -> Parser:
         nargs="?",
         const=True,
         type=_touched,
-        help="stop the stack while the tiers are read, or only what touches them",
+        help="stop the stack while the tiers are read; =touched: only what may write to them",
     )
     how.add_argument("--no-nc-maintenance", action="store_true", help="leave Nextcloud out of maintenance mode")
     how.add_argument("-y", "--yes", action="store_true", help="do not ask (for cron)")
