@@ -14,6 +14,7 @@ from typing import Any
 from attrs import define, field
 
 from hermes_backup_core.adapters.compose_config import project_of
+from hermes_backup_core.adapters.compose_creating import creating
 from hermes_backup_core.adapters.compose_volumes import diverged
 from hermes_backup_core.adapters.engine_containers import (
     ONE_OFF_LABEL,
@@ -175,7 +176,8 @@ class ComposeStack:
         """
         self._project = None
         known = [service for service in services if service in self.project().images]
-        command = ("docker", "compose", *_creating(known, spared, self.project()))
+        found = self._found() if spared else []
+        command = ("docker", "compose", *creating(known, spared, self.project(), found, self._door))
         if others := diverged(self.project(), self._door):
             raise CommandFailed(command, 1, "; ".join(others))
         if not known:
@@ -269,20 +271,6 @@ def _bound(mounts: Mapping[str, str]) -> tuple[str, ...]:
         csv.writer(row, lineterminator="").writerow(("type=bind", f"source={source}", f"target={target}"))
         words += ["--mount", row.getvalue()]
     return tuple(words)
-
-
-def _creating(services: Sequence[str], spared: Collection[str], project: ComposeProject) -> tuple[str, ...]:
-    """Return what to tell Compose so that it makes ``services`` and what they need, but none of ``spared``."""
-    if not spared:
-        return ("create", "--no-build", "--pull", "never", *services)
-    wanted = dict.fromkeys(services)
-    for service in (queue := list(services)):
-        needs = project.services[service].needs if service in project.services else ()
-        more = [name for name in sorted(needs) if name in project.services and name not in {*wanted, *spared}]
-        wanted.update(dict.fromkeys(more))
-        queue += more
-    # `create` knows no way to leave out what these depend on.
-    return ("up", "--no-start", "--no-deps", "--no-build", "--pull", "never", *wanted)
 
 
 def _name(attrs: dict[str, Any]) -> str:

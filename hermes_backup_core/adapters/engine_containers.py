@@ -17,19 +17,19 @@ _KINDS = {kind.value: kind for kind in Kind}
 
 def containers_of(found: Sequence[dict[str, Any]], project: ComposeProject) -> tuple[Container, ...]:
     """Return the containers that the engine ``found``, less one-off ones, by their names."""
-    own = [attrs for attrs in found if _labels(attrs).get(ONE_OFF_LABEL, "False") != "True"]
-    names = {_labels(attrs).get(SERVICE_LABEL, ""): _name(attrs) for attrs in own}
+    own = [attrs for attrs in found if labels_of(attrs).get(ONE_OFF_LABEL, "False") != "True"]
+    names = {labels_of(attrs).get(SERVICE_LABEL, ""): _name(attrs) for attrs in own}
     return tuple(sorted((_container(attrs, names, project) for attrs in own), key=lambda container: container.name))
 
 
 def _container(attrs: dict[str, Any], names: Mapping[str, str], project: ComposeProject) -> Container:
-    state, service = attrs["State"], _labels(attrs).get(SERVICE_LABEL, "")
+    state, service = attrs["State"], labels_of(attrs).get(SERVICE_LABEL, "")
     return Container(
         name=_name(attrs),
         state=state["Status"],
         exit_code=state["ExitCode"],
         health=(state.get("Health") or {}).get("Status"),
-        depends_on=_dependencies(_labels(attrs).get(_DEPENDS_LABEL, ""), service, names, project),
+        depends_on=_dependencies(labels_of(attrs).get(_DEPENDS_LABEL, ""), service, names, project),
         stop_seconds=attrs["Config"].get("StopTimeout"),
         service=service,
         mounts=tuple(_mounts(service, attrs)),
@@ -66,5 +66,6 @@ def _name(attrs: dict[str, Any]) -> str:
     return str(attrs["Name"]).lstrip("/")
 
 
-def _labels(attrs: dict[str, Any]) -> dict[str, str]:
+def labels_of(attrs: dict[str, Any]) -> dict[str, str]:
+    """Return the labels of a container."""
     return attrs["Config"].get("Labels") or {}

@@ -329,17 +329,6 @@ def test_containers_are_made_as_compose_says_now_and_it_is_asked_anew(host: Fake
     assert call.words[3:] == ("--no-build", "--pull", "never", "hermes_ldap", "hermes_db_server")
 
 
-def test_what_goes_on_is_not_made_anew_though_others_need_it(host: FakeHost, stack: ComposeStack) -> None:
-    needs = {"a": ["b", "d"], "b": ["c"], "c": ["d"], "d": []}
-    services = {name: {"image": "i", "depends_on": dict.fromkeys(on)} for name, on in needs.items()}
-    with_services(host, **services)
-    host.engine.fail("docker", "volume", "ls", stdout="", code=0)
-    host.engine.fail("docker", "compose", "up", stdout="", code=0)
-    stack.create(("a", "gone"), spared=("d",))
-    (call,) = host.engine.called("compose", "up")
-    assert call.words[2:] == ("up", "--no-start", "--no-deps", "--no-build", "--pull", "never", "a", "b", "c")
-
-
 def test_no_container_is_made_where_none_of_the_services_is_known(host: FakeHost, stack: ComposeStack) -> None:
     with_volume(host, "/mnt/vmail")
     stack.create(("hermes_gone",))
