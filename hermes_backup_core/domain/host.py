@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from hermes_backup_core.domain.scope import Tier
 from hermes_backup_core.domain.selection import TierSelection
@@ -150,7 +150,8 @@ class TierFacts:
     ``missing`` are the folders that Compose's volumes need below it and that are not there; ``linked_away``
     those that are links to a folder outside the tier, which its backup would not hold, with that folder;
     ``unmounted`` the mount points that `/etc/fstab` names for it and that nothing is mounted on. What a
-    tier that is not ``is_readable`` holds is unknown: only root may look.
+    tier that is not ``is_readable`` holds is unknown: only root may look. ``ways`` are other paths to its
+    root, by mounts that show the same.
     """
 
     tier: Tier
@@ -163,6 +164,12 @@ class TierFacts:
     linked_away: tuple[tuple[str, str], ...] = ()
     unmounted: tuple[str, ...] = ()
     size: TierSize = TierSize(0, 0)
+    ways: tuple[str, ...] = ()
+
+    @property
+    def selections(self) -> tuple[TierSelection, ...]:
+        """What the tier owns, by every way to it."""
+        return (self.selection, *(evolve(self.selection, root=way) for way in self.ways))
 
 
 @frozen

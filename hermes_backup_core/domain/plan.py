@@ -220,7 +220,7 @@ def _hot(request: BackupRequest, tiers: dict[Tier, PackTier]) -> tuple[Step, ...
 
 def _cold(request: BackupRequest, facts: HostFacts, tiers: dict[Tier, PackTier]) -> tuple[Step, ...]:
     running = tuple(container.name for container in facts.containers if container.runs)
-    reasons = _touched(request, facts, tiers) if request.touched_only else {}
+    reasons = _touched(request, facts) if request.touched_only else {}
     others = tuple(found.name for found in facts.containers if request.touched_only and found.name not in reasons)
     dumping: tuple[Step, ...] = ()
     if request.scope.has_dumps:
@@ -236,9 +236,9 @@ def _cold(request: BackupRequest, facts: HostFacts, tiers: dict[Tier, PackTier])
     return (stopped,)
 
 
-def _touched(request: BackupRequest, facts: HostFacts, tiers: dict[Tier, PackTier]) -> dict[str, str]:
+def _touched(request: BackupRequest, facts: HostFacts) -> dict[str, str]:
     """Return the containers that may write to what is read, each with the reason."""
-    reach = Reach({tier: step.selection for tier, step in tiers.items()}, request.scope.has_dumps)
+    reach = Reach({found.tier: found.selections for found in facts.tiers}, request.scope.has_dumps)
     return touched(Footing(facts.project, facts.containers, facts.mounts), reach)
 
 

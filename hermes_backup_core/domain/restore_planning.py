@@ -45,7 +45,7 @@ def plan_restore(request: RestoreRequest, contents: Contents, facts: RestoreFact
 def _touched(contents: Contents, facts: RestoreFacts) -> dict[str, str]:
     """Return the containers that must not run while old and new are exchanged, each with the reason."""
     reach = Reach(
-        tiers={tier: facts.places[tier].found.selection for tier in contents.manifest.scope.tiers},
+        tiers={tier: facts.places[tier].found.selections for tier in contents.manifest.scope.tiers},
         databases=contents.manifest.scope.has_dumps,
         exchanged=True,
         future=facts.future,

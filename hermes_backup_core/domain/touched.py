@@ -25,14 +25,14 @@ class Footing:
 
 @frozen
 class Reach:
-    """What is about to be read or exchanged: ``tiers`` with what they own here, links resolved; the databases.
+    """What is about to be read or exchanged: ``tiers`` with what they own here, by every way to it; the databases.
 
     ``exchanged`` where what the tiers hold is renamed away, and not only read; with the config tier, ``future`` is
     what Compose will make of the install root then (None: nobody knows), and services in ``unforeseen`` may be told
     something else by then all the same.
     """
 
-    tiers: Mapping[Tier, TierSelection]
+    tiers: Mapping[Tier, tuple[TierSelection, ...]]
     databases: bool
     exchanged: bool = False
     future: ComposeProject | None = None
@@ -70,9 +70,9 @@ def _touched_first(footing: Footing, reach: Reach) -> Iterator[tuple[str, str]]:
     project = footing.project
     if reach.exchanged and Tier.CONFIG in reach.tiers:
         yield from _changed(project, reach)
-    for tier, selection in reach.tiers.items():
+    for tier in reach.tiers:
         for mount in footing.mounts:
-            if reason := _disturbed(mount, tier, selection, reach):
+            if reason := _disturbed(mount, tier, reach):
                 yield mount.service, reason
     if reach.databases:
         for name, service in project.services.items():
@@ -92,10 +92,11 @@ def _changed(project: ComposeProject, reach: Reach) -> Iterator[tuple[str, str]]
             yield name, "may be another one with the backup's files"
 
 
-def _disturbed(mount: MountOnHost, tier: Tier, selection: TierSelection, reach: Reach) -> str | None:
+def _disturbed(mount: MountOnHost, tier: Tier, reach: Reach) -> str | None:
     """Return what ``mount`` has of ``tier`` that must not be in use meanwhile, or None."""
-    holds = any(selection.holds(way) for way in mount.ways)
-    if not mount.read_only and (holds or any(selection.leads(way) for way in mount.ways)):
+    pairs = [(selection, way) for selection in reach.tiers[tier] for way in mount.ways]
+    holds = any(selection.holds(way) for selection, way in pairs)
+    if not mount.read_only and (holds or any(selection.leads(way) for selection, way in pairs)):
         return f"mounts the {tier.value} tier"
     if not (reach.exchanged and holds):
         return None

@@ -115,6 +115,7 @@ class HostLook:
             missing=tuple(self._missing(tier, resolved, devices)),
             linked_away=tuple(self._linked_away(tier, resolved, project, selection)),
             unmounted=self.files.unmounted(path),
+            ways=self.files.ways(path)[1:],
         )
 
     def unclaimed(self) -> Iterator[str]:

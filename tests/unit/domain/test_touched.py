@@ -13,6 +13,7 @@ from hermes_backup_core.domain.scope import Tier
 from hermes_backup_core.domain.selection import TierSelection
 from hermes_backup_core.domain.topology import Topology
 from hermes_backup_core.domain.touched import Footing, Reach, brings_in_files, touched
+from tests.unit.domain.facts import tier_facts
 
 SEPARATE = Topology("/opt/hermes", "/mnt/data", "/mnt/archive", "/mnt/vmail", "/mnt/files")
 NESTED = Topology("/opt/hermes", "/mnt/data", "/mnt/data/amavis", "/mnt/data/vmail", "/mnt/files")
@@ -30,7 +31,7 @@ def footing(
 
 
 def reach(*tiers: Tier, topology: Topology = SEPARATE, **changes: Any) -> Reach:
-    return Reach({tier: topology.select(tier) for tier in tiers}, **{"databases": False, **changes})
+    return Reach({tier: (topology.select(tier),) for tier in tiers}, **{"databases": False, **changes})
 
 
 def at(*ways: str, read_only: bool = False, is_file: bool = False) -> MountOnHost:
@@ -75,6 +76,14 @@ def test_whoever_writes_into_a_folder_of_the_tier_or_above_one_is_touched(
 
 def test_each_way_to_a_source_counts() -> None:
     assert touched(footing(at("/srv/mail", "/mnt/vmail/x")), reach(Tier.VMAIL)) == {"a": "mounts the vmail tier"}
+
+
+def test_each_way_to_the_tier_counts() -> None:
+    """A mount from above the tier lies above only one of the places where the tier is shown."""
+    found = tier_facts(Tier.VMAIL, ways=("/srv/big/mail",))
+    reach = Reach({Tier.VMAIL: found.selections}, databases=False)
+    assert touched(footing(at("/srv/big")), reach) == {"a": "mounts the vmail tier"}
+    assert touched(footing(at("/srv/big2")), reach) == {}
 
 
 def test_whoever_only_reads_goes_on() -> None:
@@ -231,7 +240,7 @@ def footings(draw: st.DrawFn) -> Footing:
 
 reaches = st.builds(
     Reach,
-    st.sets(st.sampled_from(Tier)).map(lambda tiers: {tier: SEPARATE.select(tier) for tier in tiers}),
+    st.sets(st.sampled_from(Tier)).map(lambda tiers: {tier: (SEPARATE.select(tier),) for tier in tiers}),
     st.booleans(),
     st.booleans(),
     st.just(project_of(*NAMES)),
@@ -249,12 +258,12 @@ def test_nobody_goes_on_who_writes_to_a_tier_or_depends_on_one_that_stops(found:
         assert not {needed.name for needed in box.depends_on} & reasons.keys()
         assert not found.project.services[box.name].needs & reasons.keys()
         own = [mount.ways[0] for mount in found.mounts if mount.service == box.name and not mount.read_only]
-        assert not any(selection.holds(path) for selection in reach.tiers.values() for path in own)
+        assert not any(selection.holds(path) for (selection,) in reach.tiers.values() for path in own)
 
 
 @given(footings(), reaches)
 def test_more_in_scope_never_touches_fewer(found: Footing, reach: Reach) -> None:
-    every = {tier: SEPARATE.select(tier) for tier in Tier}
+    every = {tier: (SEPARATE.select(tier),) for tier in Tier}
     wider = Reach(every, databases=True, exchanged=True, future=reach.future)
     assert touched(found, reach).keys() <= touched(found, wider).keys()
 
@@ -268,5 +277,5 @@ def test_where_nothing_is_in_scope_only_strangers_are_touched(found: Footing) ->
 
 
 def test_a_selection_of_nothing_touches_nothing() -> None:
-    empty = Reach({Tier.VMAIL: TierSelection("/mnt/vmail", folders=())}, databases=False)
+    empty = Reach({Tier.VMAIL: (TierSelection("/mnt/vmail", folders=()),)}, databases=False)
     assert touched(footing(at("/mnt/vmail")), empty) == {}
