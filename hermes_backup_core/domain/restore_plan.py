@@ -1,9 +1,9 @@
 """A restore as data: what will be done, in order. A dry run prints it; a live run carries the same out.
 
 The steps fall into three phases. While STAGING the stack runs and nothing of the host is touched; during
-the SWAP it is down, for renames only; what SETTLES comes when it is up again. Every step can be begun anew
-and taken back wherever it was broken off, so a run that ended anywhere can go on to the new state or back
-to the old one.
+the SWAP what it touches is down, for renames only; what SETTLES comes when all is up again. Every step can
+be begun anew and taken back wherever it was broken off, so a run that ended anywhere can go on to the new
+state or back to the old one.
 """
 
 from __future__ import annotations

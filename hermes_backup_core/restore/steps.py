@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from attrs import define, field
@@ -82,8 +82,8 @@ class Steps:
                 self._load(database)
             case LoadDirectory(plan=directory):
                 self._load_directory(directory)
-            case StartStack(containers=names, create=create):
-                self._start(names, create=create)
+            case StartStack(create=create):
+                self._start(create=create)
             case AwaitStack():
                 self._settle(step)
             case DropKept():
@@ -116,8 +116,8 @@ class Steps:
                 self.databases.schemas.forget((database,))
             case LoadDirectory(plan=directory):
                 self.folders.remove((directory.stage,))
-            case StopStack(containers=names):
-                self.host.start(names)
+            case StopStack():
+                self._start_what_ran()
                 self._await_database()
             case StartStack():
                 self._stop()
@@ -223,13 +223,17 @@ class Steps:
             self.ledger.swap(name, self.folders.swap_of(plan))
         self.folders.exchange(self.ledger.record.swaps[name])
 
-    def _start(self, names: Iterable[str], *, create: bool) -> None:
+    def _start(self, *, create: bool) -> None:
         if create:
             self.host.create(self.plan.untouched)
         try:
-            self.host.start(tuple(names))
+            self._start_what_ran()
         except NotRunning as err:  # all data is in place: what does not run is told when the stack is waited for
             self.reporter.warn(str(err))
+
+    def _start_what_ran(self) -> None:
+        # What goes on runs, unless the power failed since.
+        self.host.start(self.plan.running)
 
     # With the stack up again
 

@@ -142,6 +142,26 @@ def test_the_rest_goes_on_in_the_containers_that_it_was_in(restores: Restores, s
     assert started(hermes) == now
 
 
+def test_a_container_that_is_older_than_its_compose_file_goes_on_too(restores: Restores) -> None:
+    """Compose would make it anew for whoever needs it, although the restore has nothing to do with it."""
+    hermes = restores.hermes
+    file = hermes.root / "docker-compose.yml"
+    plain = file.read_text()
+    file.write_text(
+        plain.replace("container_name: hermes_redis\n", "container_name: hermes_redis\n    stop_signal: INT\n")
+    )
+    try:
+        tarball = back_up(hermes, "system").tarball
+        alter(hermes)
+        before = started(hermes)
+        restores.well(restores.run(tarball))
+        now = started(hermes)
+        assert {name for name in before if now[name] != before[name]} == STOPPED["system"]
+    finally:
+        file.write_text(plain)
+        hermes.up()
+
+
 def test_all_stop_where_the_operator_says_so(restores: Restores) -> None:
     hermes = restores.hermes
     alter(hermes, files_only=True)

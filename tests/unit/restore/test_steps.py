@@ -223,6 +223,18 @@ def test_a_container_that_was_stopped_before_is_not_started_and_one_that_came_up
     assert case.host.violations == []
 
 
+@pytest.mark.parametrize("way", ["undo", "finish"])
+def test_what_went_on_and_went_down_with_the_power_is_started_as_well(way: str) -> None:
+    case = case_of(Scope.VMAIL)
+    states = [killed for killed in case.watched(case.carry_out) if "trees.rename" in killed.where]
+    case.begin(states[1].state)
+    for box in case.host.boxes.values():
+        box.state = "exited"
+    getattr(case, way)()
+    assert case.host.running() == case.before.running
+    assert case.host.state().leftovers == ()
+
+
 def test_with_the_config_tier_only_what_was_stopped_is_made_anew(case: Case) -> None:
     case.carry_out()
     assert case.host.may_run == {"hermes_postfix_dkim"}
