@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import BinaryIO, Protocol
@@ -84,9 +84,10 @@ class Stack(Protocol):
         """Return the images that services of ``project`` run and that the engine does not have."""
         ...
 
-    def create(self, services: Sequence[str]) -> None:
+    def create(self, services: Sequence[str], spared: Collection[str] = ()) -> None:
         """Make the containers of ``services`` what Compose's files say now, without starting any.
 
+        Those of the services ``spared`` are neither stopped nor made anew, whoever needs them.
         No question is answered: where Compose asks one (a volume to be recreated), `CommandFailed` is raised.
         """
         ...

@@ -99,6 +99,7 @@ def restore_job(root: str, environ: Mapping[str, str], reporter: Reporter) -> Re
     from hermes_backup_core.services.accounts import Accounts
     from hermes_backup_core.services.containers import Containers
     from hermes_backup_core.services.ldap_restore import DirectoryLoader
+    from hermes_backup_core.services.postfix import MailQueue
     from hermes_backup_core.services.schemas import Schemas
 
     clock, files, trees, target = SystemClock(), HostFiles(), HostTrees(), GnuTarTarget()
@@ -122,7 +123,15 @@ def restore_job(root: str, environ: Mapping[str, str], reporter: Reporter) -> Re
         survey=survey,
         backups=backup_job(root, environ, reporter),
         journal=journal,
-        host=Host(stack, Containers(stack, clock, reporter), database, nextcloud, Console(stack, clock), clock),
+        host=Host(
+            stack=stack,
+            containers=Containers(stack, clock, reporter),
+            database=database,
+            nextcloud=nextcloud,
+            console=Console(stack, clock),
+            clock=clock,
+            queue=MailQueue(stack),
+        ),
         folders=Folders(trees, target),
         databases=Databases(schemas, Accounts(database), journal),
         loader=DirectoryLoader(stack),

@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
 from typing import Any
@@ -14,10 +14,17 @@ from typing import Any
 from attrs import define, field
 
 from hermes_backup_core.adapters.compose_config import project_of
+from hermes_backup_core.adapters.compose_creating import creating
 from hermes_backup_core.adapters.compose_volumes import diverged
+from hermes_backup_core.adapters.engine_containers import (
+    ONE_OFF_LABEL,
+    PROJECT_LABEL,
+    SERVICE_LABEL,
+    containers_of,
+)
 from hermes_backup_core.adapters.process import Door
 from hermes_backup_core.domain.errors import CommandFailed, ComposeUnusable, EngineUnreachable, last_lines
-from hermes_backup_core.domain.host import ComposeProject, Container, Dependency
+from hermes_backup_core.domain.host import ComposeProject, Container
 from hermes_backup_core.domain.order import start_order
 from hermes_backup_core.domain.scope import MOUNT_KEYS
 from hermes_backup_core.ports import Clock
@@ -28,15 +35,11 @@ _HEALTH_SECONDS = 60.0
 _STOP_SLACK = 60.0
 _NOTHING: Mapping[str, str] = {}
 
-_PROJECT_LABEL = "com.docker.compose.project"
-_SERVICE_LABEL = "com.docker.compose.service"
-_ONE_OFF_LABEL = "com.docker.compose.oneoff"
-_DEPENDS_LABEL = "com.docker.compose.depends_on"
 
 _APART = (
     *("--network", "none", "--pull", "never", "--log-driver", "none"),
     # An image that Compose built has its labels, and hands them on to whatever is made of it.
-    *("--label", f"{_PROJECT_LABEL}=", "--label", f"{_SERVICE_LABEL}=", "--label", f"{_ONE_OFF_LABEL}=True"),
+    *("--label", f"{PROJECT_LABEL}=", "--label", f"{SERVICE_LABEL}=", "--label", f"{ONE_OFF_LABEL}=True"),
 )
 """What keeps a throw-away container from the network, from the registry, and from passing for one of the stack."""
 
@@ -71,7 +74,7 @@ class ComposeStack:
 
     def containers(self) -> tuple[Container, ...]:
         """Return every container of the project, less one-off ones; raises `EngineUnreachable`."""
-        return _containers(self._found())
+        return containers_of(self._found(), self.project())
 
     def stop(self, containers: Sequence[Container]) -> None:
         """Stop ``containers``, each within its own patience, dependents first."""
@@ -164,15 +167,17 @@ class ComposeStack:
         """Return the images that services of ``project`` run and that the engine does not have."""
         return tuple(image for image in sorted(set(project.images.values())) if not self._has_image(image))
 
-    def create(self, services: Sequence[str]) -> None:
+    def create(self, services: Sequence[str], spared: Collection[str] = ()) -> None:
         """Make the containers of ``services`` what Compose's files say now, without starting any.
 
-        A service that they do not have is passed over. Where a volume is not what they say any more, Compose asks
-        what to do, or (2.26, say) mounts what is there without a word. Either is `CommandFailed`.
+        Those of the services ``spared`` stay what they are, whoever needs them. A service that Compose's files do
+        not have is passed over. Where a volume is not what they say any more, Compose asks what to do, or (2.26, say)
+        mounts what is there without a word. Either is `CommandFailed`.
         """
         self._project = None
         known = [service for service in services if service in self.project().images]
-        command = ("docker", "compose", "create", "--no-build", "--pull", "never", *known)
+        found = self._found() if spared else []
+        command = ("docker", "compose", *creating(known, spared, self.project(), found, self._door))
         if others := diverged(self.project(), self._door):
             raise CommandFailed(command, 1, "; ".join(others))
         if not known:
@@ -219,7 +224,7 @@ class ComposeStack:
         import docker.errors
         from requests.exceptions import RequestException
 
-        label = f"{_PROJECT_LABEL}={self.project().name}"
+        label = f"{PROJECT_LABEL}={self.project().name}"
         try:
             client = docker.DockerClient(base_url=self._engine(), version="auto", timeout=int(_ANSWER_SECONDS))
             try:
@@ -268,37 +273,5 @@ def _bound(mounts: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(words)
 
 
-def _containers(found: Sequence[dict[str, Any]]) -> tuple[Container, ...]:
-    own = [attrs for attrs in found if _labels(attrs).get(_ONE_OFF_LABEL, "False") != "True"]
-    names = {_labels(attrs).get(_SERVICE_LABEL, ""): _name(attrs) for attrs in own}
-    return tuple(sorted((_container(attrs, names) for attrs in own), key=lambda container: container.name))
-
-
-def _container(attrs: dict[str, Any], names: Mapping[str, str]) -> Container:
-    state = attrs["State"]
-    return Container(
-        name=_name(attrs),
-        state=state["Status"],
-        exit_code=state["ExitCode"],
-        health=(state.get("Health") or {}).get("Status"),
-        depends_on=tuple(_dependencies(_labels(attrs).get(_DEPENDS_LABEL, ""), names)),
-        stop_seconds=attrs["Config"].get("StopTimeout"),
-    )
-
-
-def _dependencies(label: str, names: Mapping[str, str]) -> list[Dependency]:
-    """Return what a label like ``db:service_healthy:false,ldap:service_started:false`` says."""
-    parts = [part.split(":") for part in label.split(",") if part]
-    return [
-        Dependency(names[service], healthy=condition == "service_healthy")
-        for service, condition, *_ in parts
-        if service in names
-    ]
-
-
 def _name(attrs: dict[str, Any]) -> str:
     return str(attrs["Name"]).lstrip("/")
-
-
-def _labels(attrs: dict[str, Any]) -> dict[str, str]:
-    return attrs["Config"].get("Labels") or {}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hermes_backup_core.adapters.compose_services import services_of
 from hermes_backup_core.domain.host import ComposeProject, Kind, Mount
 from hermes_backup_core.domain.paths import join, normalised
 
@@ -28,6 +29,7 @@ def project_of(output: bytes) -> ComposeProject:
             service: facts.get("image") or f"{config['name']}-{service}"
             for service, facts in _part(config, "services").items()
         },
+        services=services_of(config),
     )
 
 

@@ -13,7 +13,8 @@ from hermes_backup_core.backup.run import BackupRun
 from hermes_backup_core.backup.survey import Survey
 from hermes_backup_core.backup.switches import Switches
 from hermes_backup_core.domain.checks import Verdict, check_backup
-from hermes_backup_core.domain.errors import Refused
+from hermes_backup_core.domain.errors import HermesBackupError, Refused
+from hermes_backup_core.domain.host import MAIL_CONTAINER
 from hermes_backup_core.domain.naming import BackupName
 from hermes_backup_core.domain.plan import BackupPlan, BackupRequest, plan_backup
 from hermes_backup_core.domain.record import RunRecord
@@ -21,6 +22,7 @@ from hermes_backup_core.domain.retention import RetentionPolicy
 from hermes_backup_core.domain.scope import Mode
 from hermes_backup_core.ports import Clock, Files, Journal, Reporter
 from hermes_backup_core.services.console import Console
+from hermes_backup_core.services.postfix import MailQueue
 
 
 @frozen
@@ -93,7 +95,16 @@ class BackupJob:
         result = run.carry_out()
         if plan.request.mode is Mode.COLD and not self.console.answers():
             self.reporter.warn("the admin console does not answer yet: look at `docker logs hermes_commandbox`")
+        if plan.stopping and MAIL_CONTAINER in plan.going_on:
+            self._deliver_waiting_mail()
         return result
+
+    def _deliver_waiting_mail(self) -> None:
+        """Let what came while others were down arrive now, and not when Postfix tries again by itself."""
+        try:
+            MailQueue(self.recovery.stack).deliver_now()
+        except HermesBackupError as err:
+            self.reporter.warn(f"mail that waits in Postfix's queue is delivered at its next queue run: {err}")
 
     @property
     def retention(self) -> Retention:

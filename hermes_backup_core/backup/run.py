@@ -80,8 +80,8 @@ class BackupRun:
     def _take(self, steps: Sequence[Step]) -> None:
         for step in steps:
             match step:
-                case WhileStackStopped(steps=inner):
-                    with self.switches.stack_stopped():
+                case WhileStackStopped(steps=inner, untouched=untouched):
+                    with self.switches.stack_stopped(untouched):
                         self._take(inner)
                 case WhileServing(containers=names, steps=inner):
                     with self.switches.serving(names):

@@ -79,6 +79,7 @@ class Survey:
             warnings=tuple(self.host.unclaimed()),
             stack_problem=project_problem or engine_problem,
             reader_problem=self.tiers.problem(),
+            mounts=self.host.mounts(project, containers),
         )
         facts = self._look_for_tools(request, facts)
         if DATABASE_CONTAINER not in facts.missing_tools:

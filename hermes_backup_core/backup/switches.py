@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
 
@@ -120,9 +120,10 @@ class Switches:
         self.reporter.info("Nextcloud is out of maintenance mode")
 
     @contextmanager
-    def stack_stopped(self) -> Iterator[None]:
-        """Stop all that runs for the body, and start exactly that again."""
-        running = [container for container in self.stack.containers() if container.runs]
+    def stack_stopped(self, spared: Collection[str] = ()) -> Iterator[None]:
+        """Stop all that runs for the body, less the containers ``spared``, and start exactly that again."""
+        found = self.stack.containers()
+        running = [container for container in found if container.runs and container.name not in spared]
         began = self.clock.monotonic()
         self._keep(evolve(self.record, stopped=tuple(container.name for container in running)))
         self._stop(running)

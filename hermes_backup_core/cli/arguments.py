@@ -18,6 +18,8 @@ from hermes_backup_core.domain.scope import Mode, Scope
 
 _SCOPES = [scope.value for scope in Scope]
 
+_TOUCHED = "touched"
+
 _EPILOG = """\
 scopes:
   system      config tier, data tier, the six databases, the LDAP directory
@@ -84,12 +86,19 @@ def _request(parser: argparse.ArgumentParser, typed: argparse.Namespace) -> Back
         output=normalised(os.path.abspath(typed.output)),
         mode=Mode.COLD if typed.cold else Mode.HOT,
         nextcloud_maintenance=not typed.no_nc_maintenance,
+        touched_only=typed.cold == _TOUCHED,
     )
 
 
 def _retention(typed: argparse.Namespace) -> RetentionPolicy | None:
     counts = (typed.retain_last, typed.keep_daily, typed.keep_weekly, typed.keep_monthly)
     return RetentionPolicy(*counts) if any(counts) else None
+
+
+def _touched(value: str) -> str:
+    if value != _TOUCHED:
+        raise argparse.ArgumentTypeError(f"'{value}' is not {_TOUCHED}: give --cold, or --cold={_TOUCHED}")
+    return value
 
 
 def _count(value: str) -> int:
@@ -109,7 +118,14 @@ def _parser() -> Parser:
     what.add_argument("-P", dest="output", metavar="PATH", help="folder for the tarball; must exist")
     what.add_argument("-B", dest="scope", metavar="SCOPE", help=f"one of {', '.join(_SCOPES)}")
     how = parser.add_argument_group("how")
-    how.add_argument("--cold", action="store_true", help="stop the stack while the tiers are read")
+    how.add_argument(
+        "--cold",
+        metavar=_TOUCHED,
+        nargs="?",
+        const=True,
+        type=_touched,
+        help="stop the stack while the tiers are read; =touched: only what may write to them",
+    )
     how.add_argument("--no-nc-maintenance", action="store_true", help="leave Nextcloud out of maintenance mode")
     how.add_argument("-y", "--yes", action="store_true", help="do not ask (for cron)")
     how.add_argument("-n", "--dry-run", action="store_true", help="print what would be done, change nothing")

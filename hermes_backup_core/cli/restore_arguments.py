@@ -81,6 +81,8 @@ def _check(parser: Parser, typed: argparse.Namespace) -> None:
         parser.error("--stage-dir is for a new restore, so it needs -F")
     if typed.stage_dir == "":
         parser.error("--stage-dir is empty: it takes a folder on another disk")
+    if typed.stop_all and not typed.path:
+        parser.error("--stop-all is for a new restore, so it needs -F")
     if typed.remaps and not typed.path:
         parser.error("--remap-tiers is for a new restore, so it needs -F")
 
@@ -92,6 +94,7 @@ def _request(typed: argparse.Namespace, environ: Mapping[str, str]) -> RestoreRe
         force_remap=environ.get(_REMAP) == "1",
         force_version=environ.get(_VERSION) == "1",
         remaps=tuple(typed.remaps),
+        stop_all=typed.stop_all,
     )
 
 
@@ -118,7 +121,7 @@ def _parser() -> Parser:
         usage="%(prog)s -F PATH [options] | --undo | --finish | --pin FILE | --unpin FILE",
         description=(
             "Restore a backup of a Hermes Secure Email Gateway. All is checked and unpacked beside the live\n"
-            "data while mail flows; the stack stops only while the two are exchanged."
+            "data while mail flows; what it touches stops only while the two are exchanged."
         ),
         epilog=_EPILOG,
     )
@@ -140,6 +143,7 @@ def _parser() -> Parser:
     what.add_argument("--unpin", metavar="FILE", help="take that back")
     how = parser.add_argument_group("how")
     how.add_argument("--stage-dir", metavar="DIR", help="unpack to DIR, on another disk, where the tiers lack room")
+    how.add_argument("--stop-all", action="store_true", help="stop every container, not only those that it touches")
     how.add_argument("-y", "--yes", action="store_true", help="do not ask")
     how.add_argument("-n", "--dry-run", action="store_true", help="check and print what would be done, change nothing")
     how.add_argument("-h", "--help", action="store_true", help="show this help")

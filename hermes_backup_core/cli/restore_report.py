@@ -24,6 +24,9 @@ def restore_report_lines(result: RestoreResult) -> Iterator[str]:
     yield f"backup:   {shown(plan.request.path)} (scope {plan.scope.value}, build {plan.build_no}, of {plan.hostname})"
     yield f"duration: {duration(result.seconds)}"
     yield f"downtime: {f'stack {duration(result.stack_down)}' if result.stack_down else 'none'}"
+    if plan.going_on:
+        yield f"stopped:  {', '.join(plan.stopping) or 'none'}"
+        yield f"went on:  {', '.join(plan.going_on)}"
     yield from (f"kept:     {kept}" for kept in _kept(result))
     yield from (f"look at:  {remark}" for remark in result.remarks)
     yield from checklist_lines(result.plan.checklist)

@@ -247,5 +247,6 @@ def _command(
     ]
     script = join(facts.root, "scripts/system_restore.sh")
     staging = ["--stage-dir", request.stage_dir] if request.stage_dir else []
+    stopping = ["--stop-all"] if request.stop_all else []
     remaps = [word for pair in pairs_for(() if every else remapped) for word in ("--remap-tiers", pair)]
-    return shown(shlex.join(["sudo", *forces, script, "-F", request.path, *staging, *remaps]))
+    return shown(shlex.join(["sudo", *forces, script, "-F", request.path, *staging, *stopping, *remaps]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from hermes_backup_core.domain.scope import Tier
 from hermes_backup_core.domain.selection import TierSelection
@@ -31,34 +31,6 @@ class Dependency:
     healthy: bool = False
 
 
-@frozen
-class Container:
-    """A container of the stack. Its name is also the name of its Compose service.
-
-    ``state`` is the engine's word: running, restarting, paused, exited, created, dead.
-    ``stop_seconds`` is the grace period that its Compose file sets, or None.
-    """
-
-    name: str
-    state: str
-    exit_code: int = 0
-    health: str | None = None
-    depends_on: tuple[Dependency, ...] = ()
-    stop_seconds: int | None = None
-
-    @property
-    def runs(self) -> bool:
-        """Whether its processes run now, or will at once because the engine restarts it."""
-        return self.state in ("running", "restarting")
-
-    @property
-    def patience(self) -> int:
-        """Seconds that a stop gives it: what its file sets, and never too few for a database."""
-        if self.name in (DATABASE_CONTAINER, LDAP_CONTAINER):
-            return max(STOP_SECONDS, self.stop_seconds or 0)
-        return GRACE_SECONDS if self.stop_seconds is None else self.stop_seconds
-
-
 class Kind(Enum):
     """What a service mounts: a folder or file of the host by its path, or a named volume."""
 
@@ -78,11 +50,69 @@ class Mount:
 
 
 @frozen
+class Container:
+    """A container of the stack. The five that this tool talks to are called like their Compose services.
+
+    ``state`` is the engine's word: running, restarting, paused, exited, created, dead.
+    ``stop_seconds`` is the grace period that its Compose file sets, or None. ``service`` is that of its Compose
+    file, its name where that is empty. ``mounts`` are what the engine has mounted for it.
+    """
+
+    name: str
+    state: str
+    exit_code: int = 0
+    health: str | None = None
+    depends_on: tuple[Dependency, ...] = ()
+    stop_seconds: int | None = None
+    service: str = ""
+    mounts: tuple[Mount, ...] = ()
+
+    @property
+    def runs(self) -> bool:
+        """Whether its processes run now, or will at once because the engine restarts it."""
+        return self.state in ("running", "restarting")
+
+    @property
+    def patience(self) -> int:
+        """Seconds that a stop gives it: what its file sets, and never too few for a database."""
+        if self.name in (DATABASE_CONTAINER, LDAP_CONTAINER):
+            return max(STOP_SECONDS, self.stop_seconds or 0)
+        return GRACE_SECONDS if self.stop_seconds is None else self.stop_seconds
+
+
+@frozen
+class MountOnHost:
+    """A mount of ``service`` as it lies on the host: ``ways`` are all paths to its source, links resolved.
+
+    ``is_file`` where the source is a regular file.
+    """
+
+    service: str
+    ways: tuple[str, ...]
+    read_only: bool = False
+    is_file: bool = False
+
+
+@frozen
+class Service:
+    """A service of Compose's resolved configuration.
+
+    ``needs`` are the services and containers that it is started after or lives in; ``mentions`` the services that
+    its definition names in any other way (an environment value, a command); ``digest`` tells whether two definitions
+    are the same, networks, volumes, secrets and configs with them.
+    """
+
+    needs: frozenset[str] = frozenset()
+    mentions: frozenset[str] = frozenset()
+    digest: str = ""
+
+
+@frozen
 class ComposeProject:
     """What Compose makes of the install root: the project's name, and its volumes' folders on the host.
 
     ``volume_settings`` are all that Compose compares with a volume that is there (driver, options), as JSON;
-    ``images`` are what the services run, by service.
+    ``images`` are what the services run, by service. ``services`` are those that no profile leaves out.
     """
 
     name: str
@@ -90,6 +120,7 @@ class ComposeProject:
     volume_settings: dict[str, str] = field(factory=dict)
     mounts: tuple[Mount, ...] = ()
     images: dict[str, str] = field(factory=dict)
+    services: dict[str, Service] = field(factory=dict)
 
 
 @frozen
@@ -119,7 +150,8 @@ class TierFacts:
     ``missing`` are the folders that Compose's volumes need below it and that are not there; ``linked_away``
     those that are links to a folder outside the tier, which its backup would not hold, with that folder;
     ``unmounted`` the mount points that `/etc/fstab` names for it and that nothing is mounted on. What a
-    tier that is not ``is_readable`` holds is unknown: only root may look.
+    tier that is not ``is_readable`` holds is unknown: only root may look. ``ways`` are other paths to its
+    root, by mounts that show the same.
     """
 
     tier: Tier
@@ -132,6 +164,12 @@ class TierFacts:
     linked_away: tuple[tuple[str, str], ...] = ()
     unmounted: tuple[str, ...] = ()
     size: TierSize = TierSize(0, 0)
+    ways: tuple[str, ...] = ()
+
+    @property
+    def selections(self) -> tuple[TierSelection, ...]:
+        """What the tier owns, by every way to it."""
+        return (self.selection, *(evolve(self.selection, root=way) for way in self.ways))
 
 
 @frozen
@@ -152,7 +190,8 @@ class HostFacts:
     ``build_no`` is None where the database could not be asked, and ``database_problem`` says why.
     ``databases`` are those on the server with their bytes, None where they were not asked for;
     ``missing_tools`` are the programs that a container lacks, by container. ``stack_problem`` says why the
-    containers could not be looked at, and ``reader_problem`` why no tier could be read.
+    containers could not be looked at, and ``reader_problem`` why no tier could be read. ``mounts`` are those of
+    every service and container.
     """
 
     hostname: str
@@ -169,6 +208,7 @@ class HostFacts:
     warnings: tuple[str, ...] = ()
     stack_problem: str | None = None
     reader_problem: str | None = None
+    mounts: tuple[MountOnHost, ...] = ()
 
     def container(self, name: str) -> Container | None:
         """Return the container called ``name``, or None."""

@@ -61,7 +61,8 @@ def _left(record: RestoreRecord) -> str:
         return "The live data is untouched, but containers are stopped."
     if isinstance(step, StartStack):
         return "The restored data is in place, the old state is still kept beside it; containers may be stopped."
-    return "The stack is down, and old and restored data are partly exchanged: do not start it by hand."
+    down = "What it stopped is down" if record.plan.going_on else "The stack is down"
+    return f"{down}, and old and restored data are partly exchanged: do not start it by hand."
 
 
 def _sentence(text: str) -> str:

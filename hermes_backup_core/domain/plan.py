@@ -6,9 +6,9 @@ while what happens, and the run can put it back whatever goes wrong in between.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 
 from hermes_backup_core.domain.host import (
     DATABASE_CONTAINER,
@@ -30,17 +30,23 @@ from hermes_backup_core.domain.scope import (
     Tier,
 )
 from hermes_backup_core.domain.selection import TierSelection
+from hermes_backup_core.domain.stopping import counted, stop_lines
 from hermes_backup_core.domain.topology import Topology
+from hermes_backup_core.domain.touched import Footing, Reach, touched
 
 
 @frozen
 class BackupRequest:
-    """What the operator asked for. ``output`` is the folder that ``-P`` names."""
+    """What the operator asked for. ``output`` is the folder that ``-P`` names.
+
+    ``touched_only``: a cold backup stops only the containers that write to what it reads.
+    """
 
     scope: Scope
     output: str
     mode: Mode = Mode.HOT
     nextcloud_maintenance: bool = True
+    touched_only: bool = False
 
 
 @frozen
@@ -100,12 +106,21 @@ class WhileNextcloudInMaintenance:
 
 @frozen
 class WhileStackStopped:
-    """Stop ``containers`` (those that run), and start exactly these again after ``steps``."""
+    """Stop ``containers`` (those that run), and start exactly these again after ``steps``.
+
+    ``untouched`` are the containers, running or not, that may run meanwhile, and ``going_on`` those of them that run
+    now; ``reasons`` tell of others why they may not.
+    """
 
     containers: tuple[str, ...]
     steps: tuple[Step, ...]
+    untouched: tuple[str, ...] = ()
+    going_on: tuple[str, ...] = ()
+    reasons: Mapping[str, str] = field(factory=dict)
 
     def __str__(self) -> str:
+        if self.going_on:
+            return f"with {counted(len(self.containers))} stopped: {_names(self.containers)}:"
         return f"with the stack stopped ({len(self.containers)} containers that run now: {_names(self.containers)}):"
 
 
@@ -146,8 +161,21 @@ class BackupPlan:
 
     def describe(self) -> Iterator[str]:
         """Yield the plan as lines for people, indented where one step encloses others."""
+        for step in self.steps:
+            if isinstance(step, WhileStackStopped) and self.request.touched_only:
+                yield from stop_lines(step.containers, step.going_on, step.reasons)
         yield from _described(self.steps, "")
         yield f"write the manifest, flush, and rename to {self.name.tarball}"
+
+    @property
+    def stopping(self) -> tuple[str, ...]:
+        """The containers that run now and are stopped."""
+        return tuple(name for step in self.steps if isinstance(step, WhileStackStopped) for name in step.containers)
+
+    @property
+    def going_on(self) -> tuple[str, ...]:
+        """The containers that a cold backup lets go on; a hot one stops none."""
+        return tuple(name for step in self.steps if isinstance(step, WhileStackStopped) for name in step.going_on)
 
     @property
     def content_bytes(self) -> int:
@@ -192,11 +220,26 @@ def _hot(request: BackupRequest, tiers: dict[Tier, PackTier]) -> tuple[Step, ...
 
 def _cold(request: BackupRequest, facts: HostFacts, tiers: dict[Tier, PackTier]) -> tuple[Step, ...]:
     running = tuple(container.name for container in facts.containers if container.runs)
+    reasons = _touched(request, facts) if request.touched_only else {}
+    others = tuple(found.name for found in facts.containers if request.touched_only and found.name not in reasons)
     dumping: tuple[Step, ...] = ()
     if request.scope.has_dumps:
         dumps: tuple[Step, ...] = (ExportDirectory(), ExportAccounts(), *map(DumpDatabase, DATABASES))
         dumping = (WhileServing((DATABASE_CONTAINER, LDAP_CONTAINER), dumps),)
-    return (WhileStackStopped(running, (*dumping, *tiers.values())),)
+    stopped = WhileStackStopped(
+        containers=tuple(name for name in running if name not in others),
+        steps=(*dumping, *tiers.values()),
+        untouched=others,
+        going_on=tuple(name for name in running if name in others),
+        reasons=reasons,
+    )
+    return (stopped,)
+
+
+def _touched(request: BackupRequest, facts: HostFacts) -> dict[str, str]:
+    """Return the containers that may write to what is read, each with the reason."""
+    reach = Reach({found.tier: found.selections for found in facts.tiers}, request.scope.has_dumps)
+    return touched(Footing(facts.project, facts.containers, facts.mounts), reach)
 
 
 def _packing(tier: Tier, facts: HostFacts) -> PackTier:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
-from hermes_backup_core.domain.host import ComposeProject, Container, Room, TierFacts
+from hermes_backup_core.domain.host import ComposeProject, Container, MountOnHost, Room, TierFacts
 from hermes_backup_core.domain.scope import Tier
 from hermes_backup_core.domain.topology import Topology
 
@@ -62,7 +62,8 @@ class RestoreFacts:
     None where the scope has no config tier or Compose refuses them (``future_problem``). ``stack_problem``
     says why the containers could not be looked at. ``addresses`` are this machine's own. ``stage_room`` is
     that of ``--stage-dir``; ``stage_problem`` why that folder will not do. ``maintenance`` is whether
-    Nextcloud is in maintenance mode now, None where it cannot be asked. ``env`` is this host's `.env`.
+    Nextcloud is in maintenance mode now, None where it cannot be asked. ``env`` is this host's `.env`. ``mounts``
+    are those of every service and container, ``unforeseen`` the services of which ``future`` may not tell all.
     """
 
     hostname: str
@@ -89,6 +90,8 @@ class RestoreFacts:
     addresses: frozenset[str] = frozenset()
     env: Mapping[str, str] = field(factory=dict)
     warnings: tuple[str, ...] = ()
+    mounts: tuple[MountOnHost, ...] = ()
+    unforeseen: frozenset[str] = frozenset()
 
     def container(self, name: str) -> Container | None:
         """Return the container called ``name``, or None."""

@@ -1,9 +1,9 @@
 """A restore as data: what will be done, in order. A dry run prints it; a live run carries the same out.
 
 The steps fall into three phases. While STAGING the stack runs and nothing of the host is touched; during
-the SWAP it is down, for renames only; what SETTLES comes when it is up again. Every step can be begun anew
-and taken back wherever it was broken off, so a run that ended anywhere can go on to the new state or back
-to the old one.
+the SWAP what it touches is down, for renames only; what SETTLES comes when all is up again. Every step can
+be begun anew and taken back wherever it was broken off, so a run that ended anywhere can go on to the new
+state or back to the old one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import Enum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from hermes_backup_core.domain.figures import size
 from hermes_backup_core.domain.host import DATABASE_CONTAINER, LDAP_CONTAINER, NEXTCLOUD_CONTAINER
@@ -19,6 +19,7 @@ from hermes_backup_core.domain.paths import shown
 from hermes_backup_core.domain.remap import Remap
 from hermes_backup_core.domain.scope import LDAP_SUFFIX, Scope, Tier
 from hermes_backup_core.domain.selection import TierSelection
+from hermes_backup_core.domain.stopping import counted, stop_lines
 from hermes_backup_core.domain.swap import Stage
 
 
@@ -27,6 +28,7 @@ class RestoreRequest:
     """What the operator asked for. ``path`` is the backup's; ``stage_dir`` a folder on another disk, or None.
 
     ``remaps`` are the tiers that may go to another path than the backup's; with ``force_remap`` all of them may.
+    With ``stop_all`` every container stops, and not only those that the restore touches.
     """
 
     path: str
@@ -34,6 +36,7 @@ class RestoreRequest:
     force_remap: bool = False
     force_version: bool = False
     remaps: tuple[Remap, ...] = ()
+    stop_all: bool = False
 
 
 class Phase(Enum):
@@ -127,14 +130,14 @@ class LoadDirectory:
 
 @frozen
 class StopStack:
-    """Stop ``containers``, those that run now."""
+    """Stop ``containers``, those of the ones that must not run meanwhile that run now."""
 
     containers: tuple[str, ...]
     phase = Phase.SWAP
 
     def __str__(self) -> str:
         names = ", ".join(self.containers) or "none"
-        return f"stop the {len(self.containers)} containers that run now: {names}"
+        return f"stop {counted(len(self.containers))}: {names}"
 
 
 @frozen
@@ -217,7 +220,7 @@ class SwapTier:
 
 @frozen
 class StartStack:
-    """Start ``containers`` again, those that ran before; with ``create`` as the restored files describe them."""
+    """Start ``containers`` again, those that were stopped; with ``create`` as the restored files describe them."""
 
     containers: tuple[str, ...]
     create: bool
@@ -225,7 +228,7 @@ class StartStack:
 
     def __str__(self) -> str:
         how = ", as the restored Compose file describes them" if self.create else ""
-        return f"start the {len(self.containers)} containers that ran before{how}"
+        return f"start {counted(len(self.containers))} again{how}"
 
 
 @frozen
@@ -274,7 +277,9 @@ class RestorePlan:
     """Everything that a restore will do. Made by `plan_restore` only, out of a proven backup.
 
     ``build_no``, ``hostname`` and ``timestamp`` are those of the backup. ``tables`` tells how many tables each
-    dump holds; it is empty where the scope has no databases. ``running`` are the containers that run now,
+    dump holds; it is empty where the scope has no databases. ``running`` are the containers that run now.
+    ``untouched`` are those, running or not, that may run while old and new are exchanged; ``reasons`` tell of
+    others why they may not.
     ``keep_mounts`` whether this host's four mount values stay in the restored `.env`, ``maintenance`` whether
     Nextcloud was in maintenance mode before, and stays so. ``checklist`` is what is to be done by hand afterwards.
     """
@@ -293,6 +298,19 @@ class RestorePlan:
     keep_mounts: bool = False
     maintenance: bool = False
     checklist: tuple[str, ...] = ()
+    # A journal of an earlier version knows neither of these two: there, all stop.
+    untouched: tuple[str, ...] = ()
+    reasons: dict[str, str] = field(factory=dict)
+
+    @property
+    def stopping(self) -> tuple[str, ...]:
+        """The containers that run now and are stopped."""
+        return tuple(name for name in self.running if name not in self.untouched)
+
+    @property
+    def going_on(self) -> tuple[str, ...]:
+        """The containers that run now and go on."""
+        return tuple(name for name in self.running if name in self.untouched)
 
     @property
     def restores_config(self) -> bool:
@@ -306,9 +324,10 @@ class RestorePlan:
 
     def describe(self) -> Iterator[str]:
         """Yield the plan as lines for people."""
+        yield from stop_lines(self.stopping, self.going_on, self.reasons)
         titles = {
             Phase.STAGE: "while mail flows:",
-            Phase.SWAP: "with the stack down:",
+            Phase.SWAP: self.down_title,
             Phase.SETTLE: "with the stack up again:",
         }
         phase = None
@@ -318,6 +337,11 @@ class RestorePlan:
                 yield titles[phase]
             yield f"  {step}"
 
+    @property
+    def down_title(self) -> str:
+        """What is down while old and new are exchanged, as a heading."""
+        return f"with {counted(len(self.stopping))} stopped:" if self.going_on else "with the stack down:"
+
     def _staging(self) -> Iterator[RestoreStep]:
         yield from map(UnpackTier, self.tiers)
         yield from (LoadDatabase(database, count) for database, count in self.tables.items())
@@ -325,7 +349,7 @@ class RestorePlan:
             yield LoadDirectory(self.directory)
 
     def _swapping(self) -> Iterator[RestoreStep]:
-        yield StopStack(self.running)
+        yield StopStack(self.stopping)
         if self.tables:
             databases = tuple(self.tables)
             yield ServeDatabase()
@@ -337,7 +361,7 @@ class RestorePlan:
             yield SwapDirectory(self.directory)
         # What is copied cannot be taken back, so it comes when nothing else can go wrong any more.
         yield from map(SwapTier, sorted(self.tiers, key=lambda plan: plan.synced))
-        yield StartStack(self.running, self.restores_config)
+        yield StartStack(self.stopping, self.restores_config)
 
     def _settling(self) -> Iterator[RestoreStep]:
         yield AwaitStack(self.running, Tier.NEXTCLOUD in self.scope.tiers and not self.maintenance)

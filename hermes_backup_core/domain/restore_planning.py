@@ -12,6 +12,7 @@ from hermes_backup_core.domain.restore_plan import DirectoryPlan, RestorePlan, R
 from hermes_backup_core.domain.restore_room import stages_apart
 from hermes_backup_core.domain.scope import DATABASES, MOUNT_KEYS, Tier
 from hermes_backup_core.domain.swap import HIDDEN, Stage, stages_for
+from hermes_backup_core.domain.touched import Footing, Reach, touched
 
 # The stack, and whoever looks at it, goes by these two; they are never missing in between.
 _AT_ONCE = (".env", "docker-compose.yml")
@@ -20,6 +21,7 @@ _AT_ONCE = (".env", "docker-compose.yml")
 def plan_restore(request: RestoreRequest, contents: Contents, facts: RestoreFacts) -> RestorePlan:
     """Return how to restore ``contents`` onto the host of ``facts``, in steps that all of `run_gates` allow."""
     manifest = contents.manifest
+    reasons = {} if request.stop_all else _touched(contents, facts)
     return RestorePlan(
         request=request,
         root=facts.root,
@@ -35,7 +37,25 @@ def plan_restore(request: RestoreRequest, contents: Contents, facts: RestoreFact
         keep_mounts=is_remapped(request, manifest, facts.topology) and _mounts_differ(manifest, facts),
         maintenance=facts.maintenance is True,
         checklist=checklist(contents, facts),
+        untouched=() if request.stop_all else _others(reasons, facts),
+        reasons=reasons,
     )
+
+
+def _touched(contents: Contents, facts: RestoreFacts) -> dict[str, str]:
+    """Return the containers that must not run while old and new are exchanged, each with the reason."""
+    reach = Reach(
+        tiers={tier: facts.places[tier].found.selections for tier in contents.manifest.scope.tiers},
+        databases=contents.manifest.scope.has_dumps,
+        exchanged=True,
+        future=facts.future,
+        unforeseen=facts.unforeseen,
+    )
+    return touched(Footing(facts.project, facts.containers, facts.mounts), reach)
+
+
+def _others(reasons: dict[str, str], facts: RestoreFacts) -> tuple[str, ...]:
+    return tuple(container.name for container in facts.containers if container.name not in reasons)
 
 
 def _tier_plan(tier: Tier, request: RestoreRequest, contents: Contents, facts: RestoreFacts) -> TierPlan:

@@ -64,7 +64,7 @@ class UndoFailed(HermesBackupError):
     def __str__(self) -> str:
         return "\n".join(
             (
-                f"the old state could not be put back ({self.step}: {self.reason}). The stack is left stopped.",
+                f"the old state could not be put back ({self.step}: {self.reason}). What was stopped is left stopped.",
                 *(f"  - {place}" for place in self.places),
                 "Mend what is named above, then run this again with --undo.",
             )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
-from hermes_backup_core.domain.host import ComposeProject, Room
+from hermes_backup_core.domain.host import ComposeProject, Container, Room
 from hermes_backup_core.domain.naming import BackupName
 from hermes_backup_core.domain.paths import is_within, join, shown
 from hermes_backup_core.domain.restore_facts import Place
@@ -31,9 +31,13 @@ class GroundLook:
     trees: Trees
     keeps: tuple[str, ...] = ()
 
-    def sources(self, *projects: ComposeProject) -> frozenset[str]:
-        """Return every path of the host that a service of ``projects`` mounts, by every way to it."""
-        mounts = {mount.source for project in projects for mount in project.mounts}
+    def sources(self, *projects: ComposeProject, containers: Sequence[Container] = ()) -> frozenset[str]:
+        """Return every path of the host that a service of ``projects`` or one of ``containers`` mounts, by every way.
+
+        So none of them ever looks at a folder that was moved away, whether it goes on or not.
+        """
+        mounting: tuple[ComposeProject | Container, ...] = (*projects, *containers)
+        mounts = {mount.source for one in mounting for mount in one.mounts}
         volumes = {device for project in projects for device in project.volumes.values()}
         return frozenset(way for source in {*mounts, *volumes} - {""} for way in self.host.files.ways(source))
 

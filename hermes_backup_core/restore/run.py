@@ -29,7 +29,7 @@ from hermes_backup_core.restore.steps import Steps
 
 _TITLES = {
     Phase.STAGE: "Staging, while mail flows",
-    Phase.SWAP: "Exchanging, with the stack down",
+    Phase.SWAP: "Exchanging",
     Phase.SETTLE: "Settling, with the stack up again",
 }
 
@@ -95,7 +95,7 @@ class RestoreRun:
         for number, step in list(enumerate(self.steps.plan.steps))[first:]:
             if step.phase is not phase:
                 phase = step.phase
-                self.reporter.section(_TITLES[phase])
+                self.reporter.section(self._title(phase))
             started = self.clock.monotonic()
             if phase is Phase.SWAP and down_since is None:
                 down_since = started
@@ -104,6 +104,10 @@ class RestoreRun:
             if isinstance(step, StartStack) and down_since is not None:
                 self.stack_down = self.clock.monotonic() - down_since
         self.seconds = self.clock.monotonic() - began
+
+    def _title(self, phase: Phase) -> str:
+        down = f", {self.steps.plan.down_title.removesuffix(':')}" if phase is Phase.SWAP else ""
+        return f"{_TITLES[phase]}{down}"
 
     def _take(self, number: int, step: RestoreStep) -> None:
         match step:
@@ -152,7 +156,7 @@ class RestoreRun:
 
     def _undo_failed(self, step: RestoreStep, err: Exception) -> UndoFailed:
         with suppress(HermesBackupError, OSError):
-            self.steps.host.stop_all()
+            self.steps.host.stop(self.steps.plan.untouched)
         return UndoFailed(str(step), str(err), tuple(self.steps.whereabouts()))
 
 

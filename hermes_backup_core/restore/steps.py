@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from attrs import define, field
 
@@ -12,6 +12,8 @@ from hermes_backup_core.archive.gunzip import inflated
 from hermes_backup_core.archive.reader import BackupReader
 from hermes_backup_core.domain.contents import Contents
 from hermes_backup_core.domain.env_file import read_env, with_values_of
+from hermes_backup_core.domain.errors import HermesBackupError
+from hermes_backup_core.domain.host import MAIL_CONTAINER
 from hermes_backup_core.domain.paths import is_within, join, relative
 from hermes_backup_core.domain.restore_plan import (
     AwaitStack,
@@ -80,8 +82,8 @@ class Steps:
                 self._load(database)
             case LoadDirectory(plan=directory):
                 self._load_directory(directory)
-            case StartStack(containers=names, create=create):
-                self._start(names, create=create)
+            case StartStack(create=create):
+                self._start(create=create)
             case AwaitStack():
                 self._settle(step)
             case DropKept():
@@ -92,17 +94,17 @@ class Steps:
     def _exchange(self, step: _Exchange) -> None:
         match step:
             case StopStack() | StopDatabase():
-                self.host.stop_all()
+                self._stop()
             case ServeDatabase():
-                self.host.have_database_alone()
+                self.host.have_database_alone(self.plan.untouched)
             case KeepDatabases() | SwapDatabases() | FitAccounts():
-                self.host.have_database_alone()
+                self.host.have_database_alone(self.plan.untouched)
                 self._change_database(step)
             case SwapDirectory(plan=directory):
-                self.host.stop_all()
+                self._stop()
                 self._swap_directory(directory)
             case _:
-                self.host.stop_all()
+                self._stop()
                 self._swap_tier(step.plan)
 
     def undo(self, step: RestoreStep) -> None:
@@ -114,12 +116,13 @@ class Steps:
                 self.databases.schemas.forget((database,))
             case LoadDirectory(plan=directory):
                 self.folders.remove((directory.stage,))
-            case StopStack(containers=names):
-                self.host.start(names)
+            case StopStack():
+                self._start_what_ran()
+                self._await_database()
             case StartStack():
-                self.host.stop_all()
+                self._stop()
             case KeepDatabases() | SwapDatabases() | FitAccounts():
-                self.host.have_database_alone()
+                self.host.have_database_alone(self.plan.untouched)
                 self._change_database_back(step)
             case SwapDirectory():
                 self._put_back(_LDAP)
@@ -175,7 +178,10 @@ class Steps:
             return staged if self.folders.trees.is_folder(staged) else plan.config
         return plan.config
 
-    # With the stack down
+    # With what is touched down
+
+    def _stop(self) -> None:
+        self.host.stop(self.plan.untouched)
 
     def _change_database(self, step: _DatabaseStep) -> None:
         match step:
@@ -217,13 +223,17 @@ class Steps:
             self.ledger.swap(name, self.folders.swap_of(plan))
         self.folders.exchange(self.ledger.record.swaps[name])
 
-    def _start(self, names: Iterable[str], *, create: bool) -> None:
+    def _start(self, *, create: bool) -> None:
         if create:
-            self.host.create()
+            self.host.create(self.plan.untouched)
         try:
-            self.host.start(tuple(names))
+            self._start_what_ran()
         except NotRunning as err:  # all data is in place: what does not run is told when the stack is waited for
             self.reporter.warn(str(err))
+
+    def _start_what_ran(self) -> None:
+        # What goes on runs, unless the power failed since.
+        self.host.start(self.plan.running)
 
     # With the stack up again
 
@@ -232,8 +242,17 @@ class Steps:
             problems = tuple(self.host.ailments(step.containers, end_maintenance=step.end_maintenance))
         if problems:
             raise Unsettled(problems)
+        self._deliver_waiting_mail()
         if self.plan.tables:
             self.remarks += self.databases.schemas.missing_definers(tuple(self.plan.tables))
+
+    def _deliver_waiting_mail(self) -> None:
+        """Let what came while others were down arrive now, and not when Postfix tries again by itself."""
+        if self.plan.stopping and MAIL_CONTAINER in self.plan.going_on:
+            try:
+                self.host.deliver_waiting_mail()
+            except HermesBackupError as err:
+                self.reporter.warn(f"mail that waits in Postfix's queue is delivered at its next queue run: {err}")
 
     def _drop(self) -> None:
         if self.plan.tables:
@@ -245,8 +264,14 @@ class Steps:
 
     # Back
 
+    def _await_database(self) -> None:
+        """Give the database that was just started time to answer, since what was loaded is to be taken out again."""
+        if self.plan.tables:
+            with suppress(HermesBackupError):  # who asks it next says so
+                self.host.await_database()
+
     def _put_back(self, name: str) -> None:
-        self.host.stop_all()
+        self._stop()
         if swap := self.ledger.record.swaps.get(name):
             self.folders.put_back(swap)
 
@@ -256,7 +281,7 @@ class Steps:
             return
         self._put_back(plan.tier.value)
         if plan.tier is Tier.CONFIG:
-            self.host.create()
+            self.host.create(self.plan.untouched)
 
     def _contents(self) -> Contents:
         if self.contents is None:

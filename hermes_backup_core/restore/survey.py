@@ -17,11 +17,12 @@ from hermes_backup_core.domain.host import (
     ComposeProject,
     Room,
 )
-from hermes_backup_core.domain.paths import is_below, is_within
+from hermes_backup_core.domain.paths import is_below, is_within, join
 from hermes_backup_core.domain.restore_facts import Place, RestoreFacts, ServerFacts
 from hermes_backup_core.domain.restore_plan import RestoreRequest
 from hermes_backup_core.domain.scope import MOUNT_KEYS, Scope, Tier
 from hermes_backup_core.domain.selection import TierSelection
+from hermes_backup_core.domain.touched import brings_in_files
 from hermes_backup_core.ports import Files, Stack
 from hermes_backup_core.restore.directory_look import DirectoryLook, DirectoryUnknown
 from hermes_backup_core.restore.ground import GroundLook
@@ -100,16 +101,27 @@ class RestoreSurvey:
                 env = with_values_of(env, {key: self.host.env[key] for key in MOUNT_KEYS.values()})
             future = self.stack.configured_by(contents.files["docker-compose.yml"], env)
             lacking = () if facts.stack_problem else self.stack.lacking_images(future)
-            return evolve(facts, future=future, lacking_images=lacking)
+            unforeseen = self._unforeseen(contents, facts.project)
+            return evolve(facts, future=future, unforeseen=unforeseen, lacking_images=lacking)
         except HermesBackupError as err:
             return evolve(facts, future_problem=str(err))
 
+    def _unforeseen(self, contents: Contents, project: ComposeProject) -> frozenset[str]:
+        """Return the services that Compose may make something else of when all of the backup's files are there."""
+        try:
+            present = self.files.read(join(self.root, "docker-compose.yml"))
+        except OSError:
+            return frozenset(project.services)
+        brings_in = any(map(brings_in_files, (present, contents.files["docker-compose.yml"])))
+        return frozenset(project.services) if brings_in else frozenset()
+
     def _look_at_places(self, request: RestoreRequest, scope: Scope, facts: RestoreFacts) -> RestoreFacts:
         ground = GroundLook(self.host, self.trees, self.keeps)
-        sources = ground.sources(*filter(None, (facts.project, facts.future)))
+        sources = ground.sources(*filter(None, (facts.project, facts.future)), containers=facts.containers)
         places = {tier: ground.place(tier, facts.project, sources, request.path) for tier in scope.tiers}
         remarks = (remark for place in places.values() for remark in ground.remarks(place, request.path))
-        return evolve(facts, places=places, warnings=tuple(dict.fromkeys(remarks)))
+        mounts = self.host.mounts(facts.project, facts.containers)
+        return evolve(facts, places=places, mounts=mounts, warnings=tuple(dict.fromkeys(remarks)))
 
     def _look_at_stage(self, request: RestoreRequest, facts: RestoreFacts) -> RestoreFacts:
         """Return ``facts`` with what is known of ``--stage-dir``."""

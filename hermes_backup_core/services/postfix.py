@@ -1,11 +1,11 @@
-"""Sending mail through the Postfix in its container."""
+"""The Postfix in its container: sending mail through it, and what waits in its queue."""
 
 from __future__ import annotations
 
 from email.message import EmailMessage
 from email.policy import SMTP
 
-from attrs import define
+from attrs import define, frozen
 
 from hermes_backup_core.domain.host import MAIL_CONTAINER
 from hermes_backup_core.domain.notice import Notice
@@ -16,6 +16,7 @@ _POLICY = SMTP.clone(linesep="\n", max_line_length=990)
 
 # -t takes the recipients from the header; -i keeps a line that is a single dot from ending the message.
 _SENDMAIL = ("sendmail", "-t", "-i")
+_FLUSH = ("postqueue", "-f")
 
 
 @define
@@ -27,6 +28,17 @@ class PostfixMailer:
     def send(self, notice: Notice) -> None:
         """Hand ``notice`` to `sendmail`; raises `CommandFailed` where that does not take it."""
         self.stack.run(MAIL_CONTAINER, _SENDMAIL, stdin=_message(notice))
+
+
+@frozen
+class MailQueue:
+    """The mail that Postfix took and could not deliver yet."""
+
+    stack: Stack
+
+    def deliver_now(self) -> None:
+        """Have Postfix try all of it at once, and not at its next queue run; raises `CommandFailed`."""
+        self.stack.run(MAIL_CONTAINER, _FLUSH)
 
 
 def _message(notice: Notice) -> bytes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import evolve, field, frozen
 
 from hermes_backup_core.domain.env_file import read_env
 from hermes_backup_core.domain.errors import Refused, StackUnreachable
-from hermes_backup_core.domain.host import ComposeProject, Container, TierFacts
+from hermes_backup_core.domain.host import ComposeProject, Container, MountOnHost, TierFacts
 from hermes_backup_core.domain.paths import is_below, join, normalised, relative, shown
 from hermes_backup_core.domain.scope import Tier
 from hermes_backup_core.domain.selection import TierSelection
@@ -71,6 +71,19 @@ class HostLook:
         except StackUnreachable as err:
             return (), str(err)
 
+    def mounts(self, project: ComposeProject, containers: Sequence[Container]) -> tuple[MountOnHost, ...]:
+        """Return where on the host everything lies that a service of ``project`` mounts, or one of ``containers``."""
+        found = {
+            (mount.service, mount.source, mount.read_only): mount
+            for mount in (*project.mounts, *(mount for container in containers for mount in container.mounts))
+            if mount.source
+        }
+        ways = {source: self.files.ways(source) for source in {mount.source for mount in found.values()}}
+        return tuple(
+            MountOnHost(mount.service, ways[source], mount.read_only, self.files.is_file(ways[source][0]))
+            for (_, source, _), mount in found.items()
+        )
+
     def names(self, folder: str) -> frozenset[str] | None:
         """Return what lies in ``folder``, or None where this user may not look (which root always may)."""
         try:
@@ -102,6 +115,7 @@ class HostLook:
             missing=tuple(self._missing(tier, resolved, devices)),
             linked_away=tuple(self._linked_away(tier, resolved, project, selection)),
             unmounted=self.files.unmounted(path),
+            ways=self.files.ways(path)[1:],
         )
 
     def unclaimed(self) -> Iterator[str]:

@@ -43,6 +43,33 @@ def test_what_ran_is_stopped_with_patience_and_runs_again_and_what_was_stopped_s
     assert "downtime: stack " in done.out
 
 
+def test_only_what_may_write_to_the_tier_is_stopped_where_the_operator_says_so(host: FakeHost) -> None:
+    host.engine.define_services(hermes_nextcloud={str(host.tiers["vmail"]): "/mail"})
+    done = host.run(*host.command("vmail", "--cold=touched", "--dry-run"))
+    assert done.text[done.text.index("stops: hermes_nextcloud (1 of 5 that run now)") :][:4] == [
+        "stops: hermes_nextcloud (1 of 5 that run now)",
+        "  hermes_nextcloud: mounts the vmail tier",
+        "goes on: hermes_commandbox, hermes_db_server, hermes_ldap, hermes_postfix_dkim",
+        "with 1 container stopped: hermes_nextcloud:",
+    ]
+    done = host.run(*host.command("vmail", "--cold=touched"))
+    assert done.code == 0, done.err
+    assert [text for text in (short(call.words) for call in host.engine.calls) if text] == [
+        "stop 10: hermes_nextcloud",
+        "pack",
+        "start hermes_nextcloud",
+    ]
+    assert host.engine.hermes.flushed == 1
+
+
+def test_mail_that_cannot_be_delivered_at_once_is_a_warning(host: FakeHost) -> None:
+    host.engine.define_services(hermes_nextcloud={str(host.tiers["vmail"]): "/mail"})
+    host.engine.fail("docker", "exec", "postqueue", says="mail system is down", code=69)
+    done = host.run(*host.command("vmail", "--cold=touched"))
+    assert done.code == 0, done.err
+    assert "delivered at its next queue run" in done.out
+
+
 def test_a_database_that_had_to_be_killed_fails_the_run_and_all_runs_again(host: FakeHost) -> None:
     before = host.engine.running()
 

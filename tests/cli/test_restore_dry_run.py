@@ -45,6 +45,16 @@ def test_it_tells_the_gates_and_the_plan_and_leaves_nothing(host: FakeHost, back
     assert (host.engine.running(), changing(host), host.processes()) == (running, [], [])
 
 
+def test_it_names_what_stops_and_what_goes_on(host: FakeHost, backup: Path) -> None:
+    host.engine.define_services(hermes_nextcloud={str(host.tiers["vmail"]): "/mail"})
+    some, every = dry_run(host, backup), host.run("-F", str(backup), "-n", "--stop-all", script=RESTORE)
+    assert "stops: hermes_nextcloud (1 of 5 that run now)" in some.text
+    assert "goes on: hermes_commandbox, hermes_db_server, hermes_ldap, hermes_postfix_dkim" in some.text
+    assert "with 1 container stopped:" in some.text
+    assert "goes on: none" in every.text
+    assert "with the stack down:" in every.text
+
+
 def test_it_needs_no_root(host: FakeHost, backup: Path) -> None:
     before = host.everything()
     done = dry_run(host, backup, through=AS_NOBODY)

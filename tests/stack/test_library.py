@@ -31,4 +31,4 @@ def test_every_example_of_the_library_page_runs_on_a_real_stack(
     assert "dump database hermes" in printed
     assert "system v260119" in printed
     assert "exchange the data tier at" in printed
-    assert "tables and 2 tiers; the stack was down for" in printed
+    assert "tables and 2 tiers" in printed

@@ -44,23 +44,23 @@ def restores(hermes: Miniature, originals: Originals, folders: Iterator[Path]) -
 
 def test_no_mail_is_turned_away_before_the_stack_goes_down(restores: Restores) -> None:
     hermes = restores.hermes
-    before, delivered = hermes.mailbox(USER), 0
-    run = restores.begin("vmail", strike=f"{UNPACKING}@1=SIGSTOP")
-    run.until_held()
-    hermes.deliver(3, to=USER)
-    assert len(hermes.mailbox(USER)) == len(before) + 3
-    run.go_on()
+    before = hermes.mailbox(USER)
+    # Held in the middle of unpacking, and right before the first container is stopped.
+    run = restores.begin("vmail", strike=f"{UNPACKING}@1=SIGSTOP {RECORDING}@2=SIGSTOP")
+    for delivered in (3, 6):
+        run.until_held()
+        hermes.deliver(3, to=USER)
+        assert len(hermes.mailbox(USER)) == len(before) + delivered
+        run.go_on()
     while run.process.poll() is None:
         try:
             hermes.deliver(1, to=USER)
-            delivered += 1
         except MiniatureError:
             # From then on it stays in the queue of whoever sends it.
             record = restores.record()
             assert record is None or record.is_staged
             break
     restores.well(run.ended())
-    assert delivered
     hermes.wait_until_ready()
     assert hermes.mailbox(USER) == before
 

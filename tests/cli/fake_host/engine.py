@@ -95,6 +95,7 @@ class FakeEngine:
     containers: dict[str, FakeContainer] = field(factory=dict)
     hermes: Hermes = field(factory=Hermes)
     calls: list[Call] = field(factory=list)
+    services: dict[str, dict[str, object]] = field(factory=dict)
     surprises: list[Call] = field(factory=list)
     endpoint: str = ""
     _rules: list[_Rule] = field(factory=list)
@@ -157,7 +158,8 @@ class FakeEngine:
             case ("tar", *_):
                 return Reply(become=REAL_TAR)
             case ("docker", "compose", "config", "--format", "json"):
-                return Reply.of_json({"name": self.project, "volumes": self._volumes()})
+                config = {"name": self.project, "volumes": self._volumes(), "services": self.services}
+                return Reply.of_json(config)
             case ("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"):
                 return Reply(self.endpoint.encode() + b"\n")
             case ("docker", "stop", "--time" | "-t", _, *names):
@@ -168,6 +170,19 @@ class FakeEngine:
                 return self._exec(call, arguments)
         self.surprises.append(call)
         return Reply(stderr=b"the fake engine has no answer to this", exit_code=125)
+
+    def define_services(self, **mounted: dict[str, str]) -> None:
+        """Let Compose's files have a service for each container; ``mounted`` are what some mount, and where."""
+        self.services = {
+            name: {
+                "image": "hermes",
+                "volumes": [
+                    {"type": "bind", "source": source, "target": target}
+                    for source, target in mounted.get(name, {}).items()
+                ],
+            }
+            for name in self.containers
+        }
 
     def _volumes(self) -> dict[str, object]:
         volumes = {name: {"driver_opts": {"device": device}} for name, device in self.volumes.items()}

@@ -16,7 +16,10 @@ _DENIED = b"ERROR 1045 (28000): Access denied for user 'root'@'localhost' (using
 
 @define
 class Hermes:
-    """The state inside the containers. ``mails`` are the messages that Postfix took."""
+    """The state inside the containers.
+
+    ``mails`` are the messages that Postfix took; ``flushed`` counts how often it was told to deliver at once.
+    """
 
     tables: dict[str, list[str]] = field(factory=lambda: {name: ["system_settings", "log"] for name in DATABASES})
     build_no: str = BUILD_NO
@@ -25,6 +28,7 @@ class Hermes:
     root_password: bool = False
     missing_tools: dict[str, list[str]] = field(factory=dict)
     mails: list[bytes] = field(factory=list)
+    flushed: int = 0
 
     def run(self, container: str, argv: Sequence[str], stdin: bytes, user: str) -> Reply | None:
         """Return what ``argv`` gives inside ``container``; None where nothing is known of it."""
@@ -43,6 +47,9 @@ class Hermes:
                 return self._occ(options, user)
             case ["sendmail", "-t", "-i"]:
                 self.mails.append(stdin)
+                return Reply()
+            case ["postqueue", "-f"]:
+                self.flushed += 1
                 return Reply()
             case ["curl", *_]:
                 return Reply()

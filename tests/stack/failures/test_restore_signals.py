@@ -31,7 +31,7 @@ def test_a_signal_while_a_tier_is_unpacked(restores: Restores, number: signal.Si
 
 CASES = (
     ("vmail", f"{RENAMING}@3", signal.SIGINT),
-    ("vmail", "hermes_backup_core.restore.host:Host.stop_all@1", signal.SIGHUP),
+    ("vmail", "hermes_backup_core.restore.host:Host.stop@1", signal.SIGHUP),
     ("system", "hermes_backup_core.services.schemas:Schemas.exchange@1+", signal.SIGTERM),
 )
 

@@ -49,6 +49,15 @@ def test_the_stack_runs_again_where_the_body_raises() -> None:
     assert (host.running(), host.journal) == (before, None)
 
 
+def test_what_is_spared_goes_on() -> None:
+    host = plain_host()
+    host.may_run = frozenset({"hermes_commandbox", "hermes_postfix_dkim"})
+    before = host.running()
+    with switches_of(host) as switches, switches.stack_stopped(tuple(host.may_run)):
+        assert host.running() == host.may_run
+    assert (host.running(), host.violations) == (before, [])
+
+
 def test_a_partial_file_goes_where_the_body_raises() -> None:
     host = plain_host()
     with pytest.raises(Broken), switches_of(host) as switches:

@@ -36,6 +36,10 @@ def test_each_scope_has_its_name(scope: str) -> None:
         (("--notify-email", "a@example.com,b@example.com"), {"notify_email": "a@example.com,b@example.com"}),
         (("--notify-on-success",), {"notify_on_success": True}),
         (("--cold",), {"request": BackupRequest(Scope.ALL, "/mnt/backups", Mode.COLD)}),
+        (
+            ("--cold=touched",),
+            {"request": BackupRequest(Scope.ALL, "/mnt/backups", Mode.COLD, touched_only=True)},
+        ),
         (("--retain-last=7",), {"retention": RetentionPolicy(last=7)}),
         (
             ("--keep-daily", "7", "--keep-weekly=04", "--keep-monthly=12"),
@@ -96,7 +100,9 @@ def test_the_mails_can_be_tested_without_a_path_and_a_scope() -> None:
         ((*NEEDED, "--notify-email=a b"), "--notify-email is not a mail address (a b)"),
         ((*NEEDED, "--notify-email=-oQ/tmp"), "--notify-email is not a mail address"),
         (("--test-notify",), "--test-notify needs --notify-email=ADDR"),
-        ((*NEEDED, "--cold=1"), "argument --cold: ignored explicit argument '1'"),
+        ((*NEEDED, "--cold=1"), "argument --cold: '1' is not touched: give --cold, or --cold=touched"),
+        ((*NEEDED, "--cold="), "argument --cold: '' is not touched: give --cold, or --cold=touched"),
+        ((*NEEDED, "--cold", "all"), "argument --cold: 'all' is not touched: give --cold, or --cold=touched"),
         *[
             ((*NEEDED, f"--retain-last={count}"), f"argument --retain-last: '{count}' is no whole number from 1 on")
             for count in ("0", "00", "-1", "+1", "1.5", "all", "", " 1", "\u0661", "1000000000")

@@ -26,6 +26,7 @@ def test_a_path_is_enough() -> None:
         (("-n",), {"dry_run": True}),
         (("-yn",), {"assume_yes": True, "dry_run": True}),
         (("--stage-dir", "/mnt/usb/"), {"request": RestoreRequest("/mnt/backups/b.tar", stage_dir="/mnt/usb")}),
+        (("--stop-all",), {"request": RestoreRequest("/mnt/backups/b.tar", stop_all=True)}),
         (("--stage-dir=/mnt/usb",), {"request": RestoreRequest("/mnt/backups/b.tar", stage_dir="/mnt/usb")}),
     ],
 )
@@ -117,6 +118,7 @@ def test_any_other_value_does_not_count_and_is_warned_of(key: str, value: str) -
         ((*NEEDED, "--undo"), "-F, --undo, --finish, --pin and --unpin exclude each other"),
         ((*NEEDED, "--finish"), "-F, --undo, --finish, --pin and --unpin exclude each other"),
         (("--undo", "--finish"), "-F, --undo, --finish, --pin and --unpin exclude each other"),
+        (("--undo", "--stop-all"), "--stop-all is for a new restore, so it needs -F"),
         ((*NEEDED, "--pin=/b.tar"), "-F, --undo, --finish, --pin and --unpin exclude each other"),
         (("--pin=/b.tar", "--unpin", "/b.tar"), "-F, --undo, --finish, --pin and --unpin exclude each other"),
         (("--pin=",), "-F PATH is required"),

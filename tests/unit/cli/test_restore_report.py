@@ -29,6 +29,17 @@ def test_a_scope_without_dumps_has_neither_tables_nor_ldap() -> None:
     assert "downtime: none" in lines
 
 
+def test_what_went_on_is_told() -> None:
+    plan = evolve(plan_of(scope=Scope.VMAIL), untouched=("hermes_ldap",))
+    lines = list(restore_report_lines(restored(plan)))
+    assert lines[lines.index("downtime: stack 12.0s") + 1 :][:2] == [
+        "stopped:  hermes_db_server",
+        "went on:  hermes_ldap",
+    ]
+    none = list(restore_report_lines(restored(evolve(plan, untouched=plan.running))))
+    assert "stopped:  none" in none
+
+
 def test_what_is_to_be_looked_at_and_done_comes_last() -> None:
     checklist = ("by hand:", "run system_rehost.sh", "log in")
     result = restored(plan_of(keep_mounts=True, checklist=checklist), remarks=("a view has no definer",))

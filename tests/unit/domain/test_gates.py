@@ -149,8 +149,8 @@ def test_a_backup_whose_build_is_unknown_is_refused_whatever_the_host_says(there
 
 def test_paths_of_another_host_are_refused_each_on_its_line_with_the_commands_that_remap() -> None:
     there = Topology("/opt/hermes", "/mnt/data", "/mnt/archive", "/srv/vmail", "/srv/files")
-    request = evolve(FORCED, path="/b ups/b.tar", stage_dir="/spare")
-    command = f"{SCRIPT} -F '/b ups/b.tar' --stage-dir /spare"
+    request = evolve(FORCED, path="/b ups/b.tar", stage_dir="/spare", stop_all=True)
+    command = f"{SCRIPT} -F '/b ups/b.tar' --stage-dir /spare --stop-all"
     force = "FORCE_VERSION_MISMATCH=1"
     every = f"to let every path differ, `sudo FORCE_REMAP=1 {force} {command}`"
     pairs = "--remap-tiers /srv/vmail:/mnt/vmail --remap-tiers /srv/files:/mnt/files"

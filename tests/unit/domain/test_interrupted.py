@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
 from hermes_backup_core.domain.interrupted import RestoreInterrupted, describe_interrupted, what_to_type
 from hermes_backup_core.domain.restore_plan import (
@@ -48,6 +49,12 @@ def test_it_names_what_was_restored_from_where_since_when_by_whom_and_the_step()
 )
 def test_each_step_leaves_the_host_in_a_state_of_its_own(step: type[RestoreStep], left: str) -> None:
     assert left in describe_interrupted(record_at(step))
+
+
+def test_where_others_went_on_not_all_of_the_stack_is_down() -> None:
+    record = record_at(SwapTier)
+    record = evolve(record, plan=evolve(record.plan, untouched=record.plan.running[:1]))
+    assert "What it stopped is down, and old and restored data are partly exchanged" in describe_interrupted(record)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hermes_backup_core.domain.host import ComposeProject, MountOnHost, Service
 from hermes_backup_core.domain.plan import (
     BackupPlan,
     BackupRequest,
@@ -21,13 +22,15 @@ from hermes_backup_core.domain.plan import (
 from hermes_backup_core.domain.scope import DATABASES, Mode, Scope, Tier
 from hermes_backup_core.domain.selection import TierSelection
 from hermes_backup_core.domain.topology import Topology
-from tests.unit.domain.facts import NAME, containers, facts_of
+from tests.unit.domain.facts import NAME, SERVICES, containers, facts_of
 
 Shape = list["str | tuple[str, Shape]"]
 
 
-def plan_of(scope: Scope, mode: Mode = Mode.HOT, maintenance: bool = True, **changes: object) -> BackupPlan:
-    request = BackupRequest(scope, "/backups", mode, maintenance)
+def plan_of(
+    scope: Scope, mode: Mode = Mode.HOT, maintenance: bool = True, touched_only: bool = False, **changes: object
+) -> BackupPlan:
+    request = BackupRequest(scope, "/backups", mode, maintenance, touched_only)
     return plan_backup(request, facts_of(scope, **changes), NAME)  # type: ignore[arg-type]
 
 
@@ -110,6 +113,48 @@ def test_a_cold_backup_stops_what_runs_and_nothing_else() -> None:
     (step,) = plan_of(Scope.VMAIL, Mode.COLD, containers=found).steps
     assert isinstance(step, WhileStackStopped)
     assert step.containers == ("hermes_commandbox", "hermes_db_server")
+
+
+PROJECT = ComposeProject(
+    "hermes",
+    {},
+    services=dict.fromkeys(SERVICES, Service()) | {"hermes_nextcloud": Service(frozenset({"hermes_ldap"}))},
+)
+MOUNTS = (MountOnHost("hermes_nextcloud", ("/mnt/files",)), MountOnHost("hermes_commandbox", ("/",), read_only=True))
+
+
+def test_a_cold_backup_may_stop_only_what_it_touches() -> None:
+    plan = plan_of(Scope.NEXTCLOUD, Mode.COLD, touched_only=True, project=PROJECT, mounts=MOUNTS)
+    assert (plan.stopping, plan.going_on) == (
+        ("hermes_nextcloud",),
+        ("hermes_commandbox", "hermes_db_server", "hermes_ldap"),
+    )
+    assert list(plan.describe())[:4] == [
+        "stops: hermes_nextcloud (1 of 4 that run now)",
+        "  hermes_nextcloud: mounts the nextcloud tier",
+        "goes on: hermes_commandbox, hermes_db_server, hermes_ldap",
+        "with 1 container stopped: hermes_nextcloud:",
+    ]
+
+
+def test_the_databases_and_their_clients_stop_for_their_dumps() -> None:
+    plan = plan_of(Scope.SYSTEM, Mode.COLD, touched_only=True, project=PROJECT, mounts=MOUNTS)
+    assert plan.stopping == ("hermes_db_server", "hermes_ldap", "hermes_nextcloud")
+    assert shape(plan.steps) == [("stopped", [("serving", ["ldap", "accounts", *SIX]), "pack config", "pack data"])]
+
+
+def test_what_does_not_run_may_come_up_meanwhile_where_it_touches_nothing() -> None:
+    found = containers(hermes_ldap="exited", hermes_nextcloud="exited")
+    plan = plan_of(Scope.NEXTCLOUD, Mode.COLD, touched_only=True, project=PROJECT, mounts=MOUNTS, containers=found)
+    (step,) = plan.steps
+    assert isinstance(step, WhileStackStopped)
+    assert step.untouched == ("hermes_commandbox", "hermes_db_server", "hermes_ldap")
+    assert (plan.stopping, plan.going_on) == ((), ("hermes_commandbox", "hermes_db_server"))
+
+
+def test_a_hot_backup_stops_nothing_and_a_cold_one_everything() -> None:
+    hot, cold = (plan_of(Scope.VMAIL, mode) for mode in (Mode.HOT, Mode.COLD))
+    assert (hot.stopping, hot.going_on, cold.stopping, cold.going_on) == ((), (), SERVICES, ())
 
 
 def test_a_plan_knows_what_the_manifest_will_say_and_how_much_there_is_to_read() -> None:

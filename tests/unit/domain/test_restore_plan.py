@@ -105,6 +105,7 @@ def test_nextcloud_leaves_maintenance_unless_it_was_in_it_before(scope: Scope, b
 def test_the_description_names_every_step_under_its_phase() -> None:
     lines = list(plan_of(synced=True).describe())
     assert [line for line in lines if not line.startswith(" ")] == [
+        "stops: hermes_db_server, hermes_dovecot (2 of 2 that run now)", "goes on: none",
         "while mail flows:", "with the stack down:", "with the stack up again:",
     ]  # fmt: skip
     text = "\n".join(lines)
@@ -113,7 +114,7 @@ def test_the_description_names_every_step_under_its_phase() -> None:
         "1,200 entries, 3.0 MiB",
         "load database hermes (3 tables)",
         "load 42 LDAP entries",
-        "stop the 2 containers that run now: hermes_db_server, hermes_dovecot",
+        "stop 2 containers: hermes_db_server, hermes_dovecot",
         "start hermes_db_server alone",
         "exchange the tables of hermes, djigzo",
         "accounts fit those of the backup",
@@ -125,10 +126,42 @@ def test_the_description_names_every_step_under_its_phase() -> None:
         assert part in text
 
 
+def test_the_description_of_one_that_lets_others_go_on_names_both() -> None:
+    plan = evolve(
+        plan_of(Scope.VMAIL), untouched=("hermes_db_server", "hermes_idle"), reasons={"hermes_dovecot": "why"}
+    )
+    assert [line for line in plan.describe() if not line.startswith("  ")] == [
+        "stops: hermes_dovecot (1 of 2 that run now)",
+        "goes on: hermes_db_server",
+        "while mail flows:",
+        "with 1 container stopped:",
+        "with the stack up again:",
+    ]
+    assert "  hermes_dovecot: why" in plan.describe()
+    assert StopStack(("hermes_dovecot",)) in plan.steps
+    assert StartStack(("hermes_dovecot",), create=False) in plan.steps
+    assert AwaitStack(RUNNING, end_maintenance=False) in plan.steps
+
+
 def test_steps_read_well_where_there_is_little_to_do() -> None:
-    assert str(StopStack(())) == "stop the 0 containers that run now: none"
+    assert str(StopStack(())) == "stop 0 containers: none"
     assert "credential files" in str(FitAccounts(has_accounts=False))
     assert str(AwaitStack((), end_maintenance=False)).endswith("the console answers")
+
+
+def test_in_a_journal_of_an_earlier_version_everything_stops() -> None:
+    content = json.loads(record_at(0).render())
+    for name in ("untouched", "reasons"):
+        del content["plan"][name]
+    del content["plan"]["request"]["stop_all"]
+    plan = RestoreRecord.parse(json.dumps(content).encode()).plan
+    assert (plan.stopping, plan.going_on) == (RUNNING, ())
+
+
+def test_a_journal_tells_what_goes_on() -> None:
+    record = record_at(0)
+    record = evolve(record, plan=evolve(record.plan, untouched=RUNNING[1:], reasons={"hermes_db_server": "why"}))
+    assert RestoreRecord.parse(record.render()) == record
 
 
 def record_at(number: int) -> RestoreRecord:

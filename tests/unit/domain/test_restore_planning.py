@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 
 from hermes_backup_core.domain.contents import TierContents
+from hermes_backup_core.domain.host import MountOnHost, Service
 from hermes_backup_core.domain.manifest import ArchiveEntry
 from hermes_backup_core.domain.remap import Remap
 from hermes_backup_core.domain.restore_facts import RestoreFacts
@@ -14,8 +15,8 @@ from hermes_backup_core.domain.restore_planning import plan_restore
 from hermes_backup_core.domain.scope import DATABASES, Scope, Tier
 from hermes_backup_core.domain.swap import Stage
 from hermes_backup_core.domain.topology import Topology
-from tests.unit.domain.facts import TOPOLOGY, containers
-from tests.unit.domain.restoring import REQUEST, contents_of, dump_of, facts_of, manifest_of, with_place
+from tests.unit.domain.facts import SERVICES, TOPOLOGY, containers
+from tests.unit.domain.restoring import PROJECT, REQUEST, contents_of, dump_of, facts_of, manifest_of, with_place
 
 STAGED = evolve(REQUEST, stage_dir="/spare")
 ONE_DISK = Topology("/opt/hermes/", "/mnt/one", "/mnt/one", "/mnt/one", "/mnt/one/")
@@ -113,6 +114,28 @@ def test_the_directory_is_staged_beside_slapds_own_files() -> None:
 def test_what_runs_now_runs_again() -> None:
     states = containers(hermes_ldap="restarting", hermes_nextcloud="exited", hermes_commandbox="paused")
     assert plan(facts_of(containers=states)).running == ("hermes_db_server", "hermes_ldap")
+
+
+def with_mounts(scope: Scope) -> RestoreFacts:
+    services = dict.fromkeys(SERVICES, Service(digest="1"))
+    project = evolve(PROJECT, services=services)
+    future = evolve(PROJECT, services=services | {"hermes_ldap": Service(digest="2")})
+    mounts = (
+        MountOnHost("hermes_nextcloud", ("/mnt/files",)),
+        MountOnHost("hermes_commandbox", ("/",), read_only=True),
+    )
+    return facts_of(scope, project=project, future=future if scope.has_dumps else None, mounts=mounts)
+
+
+def test_what_is_touched_stops_and_the_rest_goes_on() -> None:
+    planned = plan(with_mounts(Scope.NEXTCLOUD), scope=Scope.NEXTCLOUD)
+    assert planned.stopping == ("hermes_nextcloud",)
+    assert planned.going_on == ("hermes_commandbox", "hermes_db_server", "hermes_ldap")
+    assert planned.reasons == {"hermes_nextcloud": "mounts the nextcloud tier"}
+    planned = plan(with_mounts(Scope.SYSTEM), scope=Scope.SYSTEM)
+    assert planned.stopping == ("hermes_db_server", "hermes_ldap")
+    planned = plan(with_mounts(Scope.NEXTCLOUD), evolve(REQUEST, stop_all=True), Scope.NEXTCLOUD)
+    assert (planned.stopping, planned.going_on, planned.reasons) == (SERVICES, (), {})
 
 
 @pytest.mark.parametrize(

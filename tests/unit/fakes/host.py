@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import define, field
 
-from hermes_backup_core.domain.host import ComposeProject, Dependency, Mount, Room
+from hermes_backup_core.domain.host import ComposeProject, Dependency, Mount, Room, Service
 from hermes_backup_core.domain.paths import is_below, is_within
 from hermes_backup_core.domain.scope import DATABASES
 from hermes_backup_core.domain.selection import PackReport
@@ -33,6 +33,7 @@ CONTAINERS = (
 )
 DEPENDS = {
     "hermes_authelia": (Dependency("hermes_db_server", healthy=True), Dependency("hermes_ldap")),
+    "hermes_dovecot": (Dependency("hermes_db_server"),),
     "hermes_nextcloud": (Dependency("hermes_db_server"),),
 }
 
@@ -84,7 +85,11 @@ class MemoryHost:
     ldap_file: str | None = None
 
     mounts: tuple[Mount, ...] = ()
+    # What the engine has mounted, by container, beyond what Compose says.
+    mounted: dict[str, tuple[Mount, ...]] = field(factory=dict)
     volume_settings: dict[str, str] = field(factory=dict)
+    # What is not to be made of `boxes` and `depends`.
+    services: dict[str, Service] = field(factory=dict)
     images: dict[str, str] = field(factory=dict)
     lacking_images: tuple[str, ...] = ()
     # What Compose would make of the files of a backup; the present project where that is None.
@@ -96,6 +101,8 @@ class MemoryHost:
     started_with: list[State] = field(factory=list)
     # What no run may ever do, one line each time it was done.
     violations: list[str] = field(factory=list)
+    # The containers that go on while a restore exchanges old and new: to stop one is a violation.
+    may_run: frozenset[str] = frozenset()
     restore_journal: bytes | None = None
     kept: dict[str, bytes] = field(factory=dict)
 

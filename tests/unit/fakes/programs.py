@@ -16,7 +16,7 @@ PROGRAMS = {
     "hermes_db_server": {"mariadb", "mariadb-dump"},
     "hermes_ldap": {"slapadd", "slapcat"},
     "hermes_nextcloud": {"php"},
-    "hermes_postfix_dkim": {"sendmail"},
+    "hermes_postfix_dkim": {"postqueue", "sendmail"},
     "hermes_commandbox": {"curl"},
 }
 
@@ -100,6 +100,7 @@ def _run(
         "mariadb-dump": lambda: _dump(host, password, argv[-1]),
         "slapcat": lambda: _slapcat(host, argv),
         "php": lambda: _occ(host, argv, user),
+        "postqueue": lambda: _postqueue(host, argv),
         "sendmail": lambda: _sendmail(host, argv, stdin),
         "curl": lambda: _curl(host),
     }[argv[0]]()
@@ -107,6 +108,12 @@ def _run(
 
 def _has(host: MemoryHost, container: str, name: str) -> bool:
     return name in PROGRAMS[container] and name not in host.lacking.get(container, ())
+
+
+def _postqueue(host: MemoryHost, argv: list[str]) -> Iterator[bytes]:
+    if host.mail_trouble or argv[1:] != ["-f"]:
+        raise Failure(69, f"postqueue: fatal: {host.mail_trouble or 'usage'}")
+    yield b""
 
 
 def _log_in(host: MemoryHost, password: str | None) -> Database:

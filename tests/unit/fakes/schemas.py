@@ -32,7 +32,7 @@ def asked(host: MemoryHost, call: str, *, alone: bool = False) -> Iterator[Datab
         box = host.boxes[DATABASE_CONTAINER]
         if box.state != "running" or host.now < box.since + host.database.boots_for:
             raise DatabaseUnreachable(f"container {DATABASE_CONTAINER} is not running")
-        if alone and (others := sorted(host.running() - {DATABASE_CONTAINER})):
+        if alone and (others := sorted(host.running() - {DATABASE_CONTAINER, *host.may_run})):
             host.violations.append(f"{call} while {', '.join(others)} ran")
         yield host.database
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from attrs import define
 
 from hermes_backup_core.domain.errors import CommandFailed
-from hermes_backup_core.domain.host import DATABASE_CONTAINER, ComposeProject, Container
+from hermes_backup_core.domain.host import DATABASE_CONTAINER, ComposeProject, Container, Service
 from tests.unit.fakes.host import ROOT, MemoryHost
 from tests.unit.fakes.programs import execute, execute_once
 from tests.unit.fakes.state import Box
@@ -24,7 +24,13 @@ class MemoryStack:
     def containers(self) -> tuple[Container, ...]:
         with self.host.port("stack.containers"):
             return tuple(
-                Container(name, box.state, box.exit_code, depends_on=self.host.depends.get(name, ()))
+                Container(
+                    name=name,
+                    state=box.state,
+                    exit_code=box.exit_code,
+                    depends_on=self.host.depends.get(name, ()),
+                    mounts=self.host.mounted.get(name, ()),
+                )
                 for name, box in sorted(self.host.boxes.items())
             )
 
@@ -42,11 +48,13 @@ class MemoryStack:
         with self.host.port("stack.lacking_images"):
             return self.host.lacking_images
 
-    def create(self, services: Sequence[str]) -> None:
+    def create(self, services: Sequence[str], spared: Collection[str] = ()) -> None:
         with self.host.port("stack.create"):
             if self.host.create_trouble:
                 raise CommandFailed(("docker", "compose", "create"), 1, self.host.create_trouble)
             self.host.created.append(tuple(services))
+            if both := set(services) & set(spared):
+                self.host.violations.append(f"made {both} anew, which were to go on")
             for service in services:
                 box = self.host.boxes.setdefault(service, Box("created"))
                 self._make(service, box)
@@ -54,6 +62,8 @@ class MemoryStack:
     def stop(self, containers: Sequence[Container]) -> None:
         with self.host.port("stack.stop"):
             for container in containers:
+                if container.name in self.host.may_run:
+                    self.host.violations.append(f"stopped {container.name}, which was to go on")
                 box = self.host.boxes[container.name]
                 box.state, box.exit_code = "exited", box.ends_with
 
@@ -113,7 +123,19 @@ class MemoryStack:
 
     def _present(self) -> ComposeProject:
         host = self.host
-        return ComposeProject("hermes", dict(host.volumes), dict(host.volume_settings), host.mounts, dict(host.images))
+        return ComposeProject(
+            name="hermes",
+            volumes=dict(host.volumes),
+            volume_settings=dict(host.volume_settings),
+            mounts=host.mounts,
+            images=dict(host.images),
+            services=self._services(),
+        )
+
+    def _services(self) -> dict[str, Service]:
+        """Return the services: one for each container, and what that depends on."""
+        needs = {name: {needed.name for needed in self.host.depends.get(name, ())} for name in self.host.boxes}
+        return {name: Service(frozenset(on)) for name, on in needs.items()} | self.host.services
 
 
 def _name(argv: Sequence[str]) -> str:

@@ -124,7 +124,7 @@ class MemoryTrees:
     def _watch(self, path: str, target: str) -> None:
         """Tell of a rename that containers would notice: one of live data while they run, or of what they mount."""
         host = self.host
-        if not (is_hidden(path) and is_hidden(target)) and (running := sorted(host.running())):
+        if not (is_hidden(path) and is_hidden(target)) and (running := sorted(host.running() - host.may_run)):
             host.violations.append(f"renamed {path} to {target} while {', '.join(running)} ran")
         sources = {*host.volumes.values(), *(mount.source for mount in host.mounts), *host.devices}
         moved = [source for source in sources if is_within(source, path) and self.is_folder(source)]

@@ -25,6 +25,7 @@ from hermes_backup_core.services.containers import Containers
 from hermes_backup_core.services.ldap import Directory
 from hermes_backup_core.services.mariadb import MariaDB
 from hermes_backup_core.services.nextcloud import Nextcloud
+from hermes_backup_core.services.postfix import MailQueue
 from tests.unit.fakes.directory import MemoryLoader
 from tests.unit.fakes.files import MemoryFiles, MemoryTiers
 from tests.unit.fakes.host import OUTPUT, ROOT, MemoryHost, plain_host
@@ -124,7 +125,7 @@ def restore_job_of(host: MemoryHost) -> RestoreJob:
         survey=restore_survey_of(host),
         backups=job_of(host),
         journal=journal,
-        host=Host(stack, containers, server_of(host), Nextcloud(stack), Console(stack, clock), clock),
+        host=Host(stack, containers, server_of(host), Nextcloud(stack), Console(stack, clock), clock, MailQueue(stack)),
         folders=Folders(MemoryTrees(host), MemoryTarget(host)),
         databases=Databases(MemorySchemas(host), MemoryAccounts(host), journal),
         loader=MemoryLoader(host),
@@ -164,7 +165,7 @@ def restore_host(**changes: Any) -> MemoryHost:
     host.add("/mnt/vmail/example.com/bob/cur/2", b"more mail")
     host.links["/mnt/data/nginx/current"] = "site.conf"
     host.mounts = tuple(
-        Mount(service, Kind.VOLUME if source in host.volumes.values() else Kind.BIND, source, target)
+        Mount(service, Kind.VOLUME if source in host.volumes.values() else Kind.BIND, source, target, source == "/")
         for service, mounted in MOUNTED.items()
         for source, target in mounted.items()
     )

@@ -59,6 +59,7 @@ class Case:
         """Bring the host into ``state``, or that before the restore, and forget what was seen of other runs."""
         host = self.host
         host.hook = None
+        host.may_run = frozenset(self.prospect.plan.untouched if self.prospect.plan else ())
         host.restore(state or self.before)
         for seen in (host.calls, host.said, host.violations, host.executed, host.created, host.started_with):
             seen.clear()

@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from hermes_backup_core.domain.host import ComposeProject, Kind, Mount, Room
+from hermes_backup_core.domain.host import ComposeProject, Container, Kind, Mount, Room
 from hermes_backup_core.domain.restore_facts import Place
 from hermes_backup_core.domain.scope import Tier
 from hermes_backup_core.restore.ground import GroundLook
@@ -55,6 +55,16 @@ def test_what_the_backups_own_compose_file_mounts_is_pinned_as_well() -> None:
     future = ComposeProject("hermes", {}, mounts=(Mount("hermes_nginx", Kind.BIND, "/srv/keys", "/keys"),))
     assert "/mnt/data/nginx/keys" not in place_of(host, Tier.DATA).pinned
     assert "/mnt/data/nginx/keys" in place_of(host, Tier.DATA, future=future).pinned, "by whatever way it is mounted"
+
+
+def test_what_the_engine_has_mounted_is_pinned_whatever_compose_says_by_now() -> None:
+    host = restore_host()
+    ground = ground_of(host)
+    project, _ = ground.host.project()
+    mount = Mount("hermes_nginx", Kind.BIND, "/mnt/data/nginx/keys", "/keys", read_only=True)
+    boxes = (Container("hermes_nginx", "running", mounts=(mount,)),)
+    place = ground.place(Tier.DATA, project, ground.sources(project, containers=boxes), OUTSIDE)
+    assert "/mnt/data/nginx/keys" in place.pinned
 
 
 def test_live_files_of_databases_stay_and_what_is_left_out_and_not_there_is_not_named() -> None:

@@ -23,11 +23,28 @@ def host(memory: MemoryHost) -> Host:
 
 
 def test_all_that_runs_is_stopped_and_where_nothing_runs_nothing_is_done(memory: MemoryHost, host: Host) -> None:
-    host.stop_all()
+    host.stop(())
     assert not memory.running()
     memory.calls.clear()
-    host.stop_all()
+    host.stop(())
     assert memory.calls == ["stack.containers"]
+
+
+def test_what_is_spared_goes_on(memory: MemoryHost, host: Host) -> None:
+    memory.may_run = frozenset({"hermes_dovecot", "hermes_postfix_dkim"})
+    host.stop(memory.may_run)
+    assert memory.running() == memory.may_run
+    host.have_database_alone(memory.may_run)
+    assert memory.running() == {DATABASE, *memory.may_run}
+    host.stop(memory.may_run)
+    host.create(memory.may_run)
+    assert memory.created == [tuple(sorted(memory.boxes.keys() - memory.may_run))]
+    assert memory.violations == []
+
+
+def test_postfix_delivers_at_once_what_waits(memory: MemoryHost, host: Host) -> None:
+    host.deliver_waiting_mail()
+    assert memory.executed[-1][:2] == ("hermes_postfix_dkim", ("postqueue", "-f"))
 
 
 @pytest.mark.parametrize("running", ["all", "none", "the others", "alone"])
@@ -36,7 +53,7 @@ def test_the_database_is_up_alone_whatever_ran(memory: MemoryHost, host: Host, r
         runs = {"all": True, "none": False, "the others": name != DATABASE, "alone": name == DATABASE}[running]
         box.state = "running" if runs else "exited"
     memory.database.boots_for = 3
-    host.have_database_alone()
+    host.have_database_alone(())
     assert memory.running() == {DATABASE}
     assert memory.started_with == []
 
@@ -44,12 +61,12 @@ def test_the_database_is_up_alone_whatever_ran(memory: MemoryHost, host: Host, r
 def test_a_database_that_does_not_answer_is_an_error(memory: MemoryHost, host: Host) -> None:
     memory.database.boots_for = 1e9
     with pytest.raises(DatabaseUnreachable):
-        host.have_database_alone()
+        host.have_database_alone(())
 
 
 def test_containers_are_made_anew_but_not_started(memory: MemoryHost, host: Host) -> None:
-    host.stop_all()
-    host.create()
+    host.stop(())
+    host.create(())
     assert memory.created == [tuple(sorted(memory.boxes))]
     assert not memory.running()
     host.start(("hermes_ldap",))

@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 
 from hermes_backup_core.domain.errors import CommandFailed
-from hermes_backup_core.domain.host import Dependency, Kind, Mount
+from hermes_backup_core.domain.host import STOP_SECONDS, Dependency, Kind, Mount
 from hermes_backup_core.domain.restore_plan import (
     AwaitStack,
     DirectoryPlan,
@@ -17,7 +17,7 @@ from hermes_backup_core.domain.restore_plan import (
 )
 from hermes_backup_core.domain.restore_record import RestoreRecord
 from hermes_backup_core.domain.scope import Scope, Tier
-from hermes_backup_core.restore.errors import UndoFailed
+from hermes_backup_core.restore.errors import NotCleanedUp, UndoFailed
 from hermes_backup_core.restore.ledger import Ledger
 from hermes_backup_core.restore.steps import Steps
 from hermes_backup_core.services.accounts import AccountsNotMade
@@ -169,6 +169,79 @@ def test_slapds_files_get_the_owner_of_those_that_are_there_or_of_their_folder(
     assert case.host.shapes["/mnt/data/ldap/data/.hermes-restore-ldap/new/data.mdb"] == shape
 
 
+# What goes on
+
+FLUSH = ("hermes_postfix_dkim", ("postqueue", "-f"))
+
+
+def flushed(case: Case) -> bool:
+    return FLUSH in [executed[:2] for executed in case.host.executed]
+
+
+def test_only_what_a_tier_is_mounted_in_is_stopped_and_mail_that_waited_is_delivered() -> None:
+    case = case_of(Scope.VMAIL)
+    case.begin()
+    assert case.prospect.plan
+    assert case.prospect.plan.stopping == ("hermes_dovecot",)
+    since = {name: box.since for name, box in case.host.boxes.items()}
+    case.carry_out()
+    assert {name for name, box in case.host.boxes.items() if box.since != since[name]} == {"hermes_dovecot"}
+    assert case.host.violations == []
+    assert flushed(case)
+
+
+def test_mail_that_cannot_be_delivered_at_once_is_a_warning() -> None:
+    case = case_of(Scope.VMAIL)
+    case.begin()
+    case.host.mail_trouble = "mail system is down"
+    case.carry_out()
+    assert "delivered at its next queue run" in case.host.lines("warn")[-1]
+
+
+def test_nothing_goes_on_where_the_operator_wants_all_to_stop() -> None:
+    case = case_of(Scope.VMAIL, request=lambda path: RestoreRequest(path, stop_all=True))
+    case.begin()
+    case.carry_out()
+    assert case.prospect.plan
+    assert case.prospect.plan.stopping == tuple(sorted(case.host.boxes))
+    assert case.host.may_run == frozenset()
+    assert not flushed(case)
+
+
+def test_a_container_that_was_stopped_before_is_not_started_and_one_that_came_up_is_stopped() -> None:
+    def stopped(host: MemoryHost) -> None:
+        host.boxes["hermes_dovecot"].state = "exited"
+
+    case = case_of(Scope.VMAIL, last=stopped)
+    case.begin()
+    case.carry_out()
+    assert "hermes_dovecot" not in case.host.running()
+    assert not flushed(case)
+    case.begin()
+    case.host.boxes["hermes_dovecot"].state = "running"
+    case.carry_out()
+    assert case.host.violations == []
+
+
+@pytest.mark.parametrize("way", ["undo", "finish"])
+def test_what_went_on_and_went_down_with_the_power_is_started_as_well(way: str) -> None:
+    case = case_of(Scope.VMAIL)
+    states = [killed for killed in case.watched(case.carry_out) if "trees.rename" in killed.where]
+    case.begin(states[1].state)
+    for box in case.host.boxes.values():
+        box.state = "exited"
+    getattr(case, way)()
+    assert case.host.running() == case.before.running
+    assert case.host.state().leftovers == ()
+
+
+def test_with_the_config_tier_only_what_was_stopped_is_made_anew(case: Case) -> None:
+    case.carry_out()
+    assert case.host.may_run == {"hermes_postfix_dkim"}
+    assert case.host.created == [tuple(sorted(case.host.boxes.keys() - case.host.may_run))]
+    assert case.host.violations == []
+
+
 # The rest
 
 
@@ -190,7 +263,7 @@ def test_a_tier_that_was_never_exchanged_is_taken_back_by_doing_nothing(case: Ca
     before = case.host.state()
     for tier in steps.plan.tiers:
         steps.undo(SwapTier(tier))
-    assert case.host.running() == frozenset()
+    assert case.host.running() == case.host.may_run
     assert [line for line in case.host.state().differences(before) if not line.startswith("running")] == []
 
 
@@ -248,6 +321,34 @@ def test_compose_makes_the_containers_anew_also_on_the_way_back(case: Case) -> N
     )
     assert isinstance(error, CommandFailed)
     assert len(case.host.created) == 2
+    assert case.wrong(case.before) == []
+
+
+def broken_off_when_all_is_down(case: Case, *, boots_for: float) -> BaseException | None:
+    """What a restore raises that fails before anything is exchanged, where the database then takes its time."""
+
+    def hook(moment: str, number: int, call: str) -> None:
+        if (moment, call) == ("before", "stack.start"):
+            case.host.hook, case.host.database.boots_for = None, boots_for
+            raise CommandFailed(("docker", "start"), 1, "no")
+
+    error = case.outcome(case.carry_out, hook)
+    case.host.database.boots_for = 0.0
+    return error
+
+
+def test_a_database_that_was_just_started_gets_time_before_what_was_loaded_is_taken_out(case: Case) -> None:
+    error = broken_off_when_all_is_down(case, boots_for=30.0)
+    assert isinstance(error, CommandFailed)
+    assert case.wrong(case.before) == []
+
+
+def test_a_database_that_never_answers_is_waited_for_once(case: Case) -> None:
+    began = case.host.now
+    error = broken_off_when_all_is_down(case, boots_for=1e6)
+    assert isinstance(error, NotCleanedUp)
+    assert case.host.now - began < 2 * STOP_SECONDS
+    case.undo()
     assert case.wrong(case.before) == []
 
 

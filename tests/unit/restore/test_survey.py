@@ -11,7 +11,7 @@ from attrs import evolve
 
 from hermes_backup_core.domain.contents import Contents
 from hermes_backup_core.domain.errors import CommandFailed, EngineUnreachable
-from hermes_backup_core.domain.host import ComposeProject, Kind, Mount, Room
+from hermes_backup_core.domain.host import ComposeProject, Kind, Mount, MountOnHost, Room
 from hermes_backup_core.domain.manifest import Manifest
 from hermes_backup_core.domain.remap import Remap
 from hermes_backup_core.domain.restore_facts import RestoreFacts
@@ -229,6 +229,43 @@ def test_a_backup_that_compose_cannot_work_with_is_a_problem(files: Mapping[str,
     facts = look(restore_host(), contents, force_remap=True)
     assert expected in str(facts.future_problem)
     assert facts.future is None
+
+
+@pytest.mark.parametrize(
+    ("there", "here", "foreseen"),
+    [
+        (b"services: {}\n", b"services: {}\n", True),
+        (b"services: {a: {}}\ninclude: [x.yml]\n", b"services: {}\n", False),
+        (b"services: {}\n", b"services:\n  a:\n    env_file: x\n", False),
+        (b"services: {}\n", None, False),
+    ],
+)
+def test_what_compose_would_read_of_other_files_cannot_be_foreseen(
+    there: bytes, here: bytes | None, foreseen: bool
+) -> None:
+    host = restore_host()
+    del host.files[f"{ROOT}/docker-compose.yml"]
+    if here is not None:
+        host.files[f"{ROOT}/docker-compose.yml"] = here
+    facts = look(host, contents=contents_of(files={**FILES, "docker-compose.yml": there}))
+    assert facts.unforeseen == (frozenset() if foreseen else host.boxes.keys())
+    assert facts.future_problem is None
+
+
+def test_every_mount_is_found_by_every_way_to_it_and_by_what_the_engine_has_mounted() -> None:
+    host = restore_host(bound={"/srv/keys": ("/mnt/data/nginx/keys",)})
+    host.mounts = (
+        Mount("hermes_nginx", Kind.BIND, "/srv/keys", "/keys", read_only=True),
+        Mount("hermes_nginx", Kind.VOLUME, "", "/kept"),
+        Mount("hermes_ldap", Kind.BIND, f"{ROOT}/.env", "/env"),
+    )
+    host.mounted = {"hermes_dovecot": (Mount("hermes_dovecot", Kind.BIND, "/mnt/vmail", "/srv/mail"),)}
+    found = look(host, contents_of(Scope.VMAIL)).mounts
+    assert found == (
+        MountOnHost("hermes_nginx", ("/srv/keys", "/mnt/data/nginx/keys"), read_only=True),
+        MountOnHost("hermes_ldap", (f"{ROOT}/.env",), is_file=True),
+        MountOnHost("hermes_dovecot", ("/mnt/vmail",)),
+    )
 
 
 def test_a_backup_that_compose_refuses_is_a_problem() -> None:
