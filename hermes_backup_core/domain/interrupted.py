@@ -6,8 +6,8 @@ from attrs import frozen
 
 from hermes_backup_core.domain.errors import HermesBackupError
 from hermes_backup_core.domain.paths import shown
-from hermes_backup_core.domain.restore_plan import DropKept, KeepDatabases, Phase, ServeDatabase, StartStack, StopStack
 from hermes_backup_core.domain.restore_record import Direction, RestoreRecord
+from hermes_backup_core.domain.restore_steps import DropKept, KeepDatabases, Phase, ServeDatabase, StartStack, StopStack
 
 SCRIPT = "system_restore.sh"
 

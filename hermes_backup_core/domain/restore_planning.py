@@ -8,8 +8,9 @@ from hermes_backup_core.domain.gates import checklist
 from hermes_backup_core.domain.manifest import Manifest
 from hermes_backup_core.domain.paths import join, normalised
 from hermes_backup_core.domain.restore_facts import Place, RestoreFacts
-from hermes_backup_core.domain.restore_plan import DirectoryPlan, RestorePlan, RestoreRequest, TierPlan
+from hermes_backup_core.domain.restore_plan import RestorePlan, RestoreRequest
 from hermes_backup_core.domain.restore_room import stages_apart
+from hermes_backup_core.domain.restore_steps import DirectoryPlan, TierPlan
 from hermes_backup_core.domain.scope import DATABASES, MOUNT_KEYS, Tier
 from hermes_backup_core.domain.swap import HIDDEN, Stage, stages_for
 from hermes_backup_core.domain.touched import Footing, Reach, touched

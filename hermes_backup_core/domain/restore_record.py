@@ -10,7 +10,8 @@ import cattrs
 from attrs import evolve, field, frozen
 
 from hermes_backup_core.domain.errors import HermesBackupError
-from hermes_backup_core.domain.restore_plan import DropKept, Phase, RestorePlan, RestoreStep
+from hermes_backup_core.domain.restore_plan import RestorePlan
+from hermes_backup_core.domain.restore_steps import DropKept, Phase, RestoreStep
 from hermes_backup_core.domain.swap import Swap
 
 

@@ -9,7 +9,7 @@ from attrs import evolve, frozen
 
 from hermes_backup_core.domain.errors import HermesBackupError
 from hermes_backup_core.domain.paths import is_within, join, relative, shown
-from hermes_backup_core.domain.restore_plan import TierPlan
+from hermes_backup_core.domain.restore_steps import TierPlan
 from hermes_backup_core.domain.swap import Ground, Move, Side, Stage, Swap, plan_swap
 from hermes_backup_core.restore_ports import TierTarget, Trees
 

@@ -10,8 +10,8 @@ from attrs import define, field
 from hermes_backup_core.domain.errors import Ended, HermesBackupError
 from hermes_backup_core.domain.figures import duration
 from hermes_backup_core.domain.record import RunRecord
-from hermes_backup_core.domain.restore_plan import AwaitStack, DropKept, Phase, RestoreStep, StartStack
 from hermes_backup_core.domain.restore_record import Direction
+from hermes_backup_core.domain.restore_steps import AwaitStack, DropKept, Phase, RestoreStep, StartStack
 from hermes_backup_core.ports import Clock, Reporter
 from hermes_backup_core.restore.errors import (
     CannotFinish,

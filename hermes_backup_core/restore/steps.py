@@ -15,7 +15,8 @@ from hermes_backup_core.domain.env_file import read_env, with_values_of
 from hermes_backup_core.domain.errors import HermesBackupError
 from hermes_backup_core.domain.host import MAIL_CONTAINER
 from hermes_backup_core.domain.paths import is_within, join, relative
-from hermes_backup_core.domain.restore_plan import (
+from hermes_backup_core.domain.restore_plan import RestorePlan
+from hermes_backup_core.domain.restore_steps import (
     AwaitStack,
     DirectoryPlan,
     DropKept,
@@ -23,7 +24,6 @@ from hermes_backup_core.domain.restore_plan import (
     KeepDatabases,
     LoadDatabase,
     LoadDirectory,
-    RestorePlan,
     RestoreStep,
     ServeDatabase,
     StartStack,

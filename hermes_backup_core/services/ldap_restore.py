@@ -8,7 +8,7 @@ from attrs import define, frozen
 
 from hermes_backup_core.domain.errors import CommandFailed, HermesBackupError, last_lines
 from hermes_backup_core.domain.host import LDAP_CONTAINER
-from hermes_backup_core.domain.restore_plan import DirectoryPlan
+from hermes_backup_core.domain.restore_steps import DirectoryPlan
 from hermes_backup_core.domain.scope import LDAP_SUFFIX
 from hermes_backup_core.domain.swap import Side
 from hermes_backup_core.ports import Stack

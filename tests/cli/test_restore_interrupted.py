@@ -8,8 +8,8 @@ import pytest
 
 from hermes_backup_core import RestoreInterrupted, plan_backup, run_backup
 from hermes_backup_core.domain.plan import BackupRequest
-from hermes_backup_core.domain.restore_plan import DropKept, SwapTier, UnpackTier
 from hermes_backup_core.domain.restore_record import RestoreRecord
+from hermes_backup_core.domain.restore_steps import DropKept, SwapTier, UnpackTier
 from hermes_backup_core.domain.scope import Scope
 from hermes_backup_core.wiring import restore_journal, run_record, run_state
 from tests.cli.fake_host import RESTORE, FakeHost

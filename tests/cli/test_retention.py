@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hermes_backup_core import BackupRequest, RetentionPolicy, Scope, plan_backup, plan_retention, run_backup
-from hermes_backup_core.domain.restore_plan import StopStack
+from hermes_backup_core.domain.restore_steps import StopStack
 from hermes_backup_core.wiring import restore_journal, run_record, run_state
 from tests.backups import cut_short, lay_down
 from tests.cli.fake_host import AS_NOBODY, FakeHost, Finished

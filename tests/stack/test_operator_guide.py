@@ -22,8 +22,8 @@ from pathlib import Path
 
 import pytest
 
-from hermes_backup_core.domain.restore_plan import StartStack, SwapTier
 from hermes_backup_core.domain.restore_record import RestoreRecord
+from hermes_backup_core.domain.restore_steps import StartStack, SwapTier
 from tests.documentation import Block, blocks, replaced
 from tests.stack.miniature import Engine, Miniature
 from tests.stack.restoring import check_nothing_left, hidden_folders

@@ -15,7 +15,7 @@ from hermes_backup_core.adapters.clock import SystemClock
 from hermes_backup_core.adapters.compose import ComposeStack
 from hermes_backup_core.domain.errors import CommandFailed, ComposeUnusable
 from hermes_backup_core.domain.host import Kind, Mount
-from hermes_backup_core.domain.restore_plan import DirectoryPlan
+from hermes_backup_core.domain.restore_steps import DirectoryPlan
 from hermes_backup_core.domain.slapd_config import database_folder
 from hermes_backup_core.domain.swap import Side, Stage
 from hermes_backup_core.services.ldap_restore import DirectoryLoader, DirectoryNotLoaded

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hermes_backup_core.domain.restore_plan import RestoreStep
 from hermes_backup_core.domain.restore_record import RestoreRecord
+from hermes_backup_core.domain.restore_steps import RestoreStep
 from tests.stack.damage import damage_directory
 from tests.stack.failures.host import CHECKOUT, LONGEST, Ended, Host, Run
 from tests.stack.failures.processes import wait_for

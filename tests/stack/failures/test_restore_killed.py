@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import pytest
 
-from hermes_backup_core.domain.restore_plan import DropKept, Phase, RestoreStep, StartStack, SwapDatabases, UnpackTier
-from hermes_backup_core.domain.restore_plan import SwapTier as Swap
 from hermes_backup_core.domain.restore_record import Direction, RestoreRecord
+from hermes_backup_core.domain.restore_steps import DropKept, Phase, RestoreStep, StartStack, SwapDatabases, UnpackTier
+from hermes_backup_core.domain.restore_steps import SwapTier as Swap
 from tests.stack.failures.host import LONGEST, Run
 from tests.stack.failures.restores import FORGETTING, RECORDING, REMOVING, RENAMING, UNPACKING, Restores, alter
 from tests.stack.picture import Picture

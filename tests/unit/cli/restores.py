@@ -6,14 +6,9 @@ from typing import Any
 
 from attrs import evolve
 
-from hermes_backup_core.domain.restore_plan import (
-    DirectoryPlan,
-    RestorePlan,
-    RestoreRequest,
-    RestoreStep,
-    TierPlan,
-)
+from hermes_backup_core.domain.restore_plan import RestorePlan, RestoreRequest
 from hermes_backup_core.domain.restore_record import Direction, RestoreRecord
+from hermes_backup_core.domain.restore_steps import DirectoryPlan, RestoreStep, TierPlan
 from hermes_backup_core.domain.scope import DATABASES, Scope, Tier
 from hermes_backup_core.domain.selection import TierSelection
 from hermes_backup_core.domain.swap import Stage

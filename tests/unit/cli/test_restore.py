@@ -19,7 +19,7 @@ from hermes_backup_core.cli.restore import main
 from hermes_backup_core.domain.gates import Gate, GateResult
 from hermes_backup_core.domain.interrupted import describe_interrupted
 from hermes_backup_core.domain.record import RunRecord
-from hermes_backup_core.domain.restore_plan import (
+from hermes_backup_core.domain.restore_steps import (
     DropKept,
     LoadDirectory,
     RestoreStep,

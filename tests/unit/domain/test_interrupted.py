@@ -6,7 +6,8 @@ import pytest
 from attrs import evolve
 
 from hermes_backup_core.domain.interrupted import RestoreInterrupted, describe_interrupted, what_to_type
-from hermes_backup_core.domain.restore_plan import (
+from hermes_backup_core.domain.restore_record import Direction
+from hermes_backup_core.domain.restore_steps import (
     AwaitStack,
     DropKept,
     KeepDatabases,
@@ -18,7 +19,6 @@ from hermes_backup_core.domain.restore_plan import (
     SwapTier,
     UnpackTier,
 )
-from hermes_backup_core.domain.restore_record import Direction
 from tests.unit.cli.restores import PATH, record_at
 
 UNDO = "run `system_restore.sh --undo` to go back to the state before"

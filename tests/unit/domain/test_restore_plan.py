@@ -8,20 +8,19 @@ import pytest
 from attrs import evolve
 
 from hermes_backup_core.domain.remap import Remap
-from hermes_backup_core.domain.restore_plan import (
+from hermes_backup_core.domain.restore_plan import RestorePlan, RestoreRequest
+from hermes_backup_core.domain.restore_record import Direction, RestoreRecord, RestoreRecordError
+from hermes_backup_core.domain.restore_steps import (
     AwaitStack,
     DirectoryPlan,
     DropKept,
     FitAccounts,
     Phase,
-    RestorePlan,
-    RestoreRequest,
     StartStack,
     StopStack,
     SwapTier,
     TierPlan,
 )
-from hermes_backup_core.domain.restore_record import Direction, RestoreRecord, RestoreRecordError
 from hermes_backup_core.domain.scope import Scope, Tier
 from hermes_backup_core.domain.selection import TierSelection
 from hermes_backup_core.domain.swap import Move, Stage, Swap, stages_for

@@ -10,8 +10,9 @@ from hermes_backup_core.domain.host import MountOnHost, Service
 from hermes_backup_core.domain.manifest import ArchiveEntry
 from hermes_backup_core.domain.remap import Remap
 from hermes_backup_core.domain.restore_facts import RestoreFacts
-from hermes_backup_core.domain.restore_plan import RestorePlan, RestoreRequest, TierPlan
+from hermes_backup_core.domain.restore_plan import RestorePlan, RestoreRequest
 from hermes_backup_core.domain.restore_planning import plan_restore
+from hermes_backup_core.domain.restore_steps import TierPlan
 from hermes_backup_core.domain.scope import DATABASES, Scope, Tier
 from hermes_backup_core.domain.swap import Stage
 from hermes_backup_core.domain.topology import Topology

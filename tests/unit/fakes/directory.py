@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from attrs import define
 
 from hermes_backup_core.domain.paths import is_below, join
-from hermes_backup_core.domain.restore_plan import DirectoryPlan
+from hermes_backup_core.domain.restore_steps import DirectoryPlan
 from hermes_backup_core.domain.swap import Side
 from hermes_backup_core.services.ldap_restore import DirectoryLoader, DirectoryNotLoaded
 from tests.unit.fakes.host import MemoryHost

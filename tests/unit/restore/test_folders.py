@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from hermes_backup_core.domain.restore_plan import TierPlan
+from hermes_backup_core.domain.restore_steps import TierPlan
 from hermes_backup_core.domain.scope import Tier
 from hermes_backup_core.domain.selection import TierSelection
 from hermes_backup_core.domain.swap import Stage, Swap, stages_for

@@ -9,8 +9,8 @@ import pytest
 from attrs import evolve
 
 from hermes_backup_core.domain.errors import CommandFailed, Ended
-from hermes_backup_core.domain.restore_plan import AwaitStack, DropKept, RestoreStep, SwapTier
 from hermes_backup_core.domain.restore_record import Direction
+from hermes_backup_core.domain.restore_steps import AwaitStack, DropKept, RestoreStep, SwapTier
 from hermes_backup_core.domain.scope import Scope, Tier
 from hermes_backup_core.restore.errors import (
     CannotFinish,

@@ -7,15 +7,9 @@ from attrs import evolve
 
 from hermes_backup_core.domain.errors import CommandFailed
 from hermes_backup_core.domain.host import STOP_SECONDS, Dependency, Kind, Mount
-from hermes_backup_core.domain.restore_plan import (
-    AwaitStack,
-    DirectoryPlan,
-    LoadDirectory,
-    RestoreRequest,
-    SwapTier,
-    UnpackTier,
-)
+from hermes_backup_core.domain.restore_plan import RestoreRequest
 from hermes_backup_core.domain.restore_record import RestoreRecord
+from hermes_backup_core.domain.restore_steps import AwaitStack, DirectoryPlan, LoadDirectory, SwapTier, UnpackTier
 from hermes_backup_core.domain.scope import Scope, Tier
 from hermes_backup_core.restore.errors import NotCleanedUp, UndoFailed
 from hermes_backup_core.restore.ledger import Ledger

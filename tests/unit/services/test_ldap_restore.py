@@ -8,7 +8,7 @@ import pytest
 from attrs import define, field
 
 from hermes_backup_core.domain.errors import CommandFailed
-from hermes_backup_core.domain.restore_plan import DirectoryPlan
+from hermes_backup_core.domain.restore_steps import DirectoryPlan
 from hermes_backup_core.domain.swap import Stage
 from hermes_backup_core.services.ldap_restore import DirectoryLoader, DirectoryNotLoaded
 from tests.unit.fakes.host import plain_host
