@@ -15,6 +15,7 @@ from hermes_backup_core.domain.paths import normalised
 from hermes_backup_core.domain.plan import BackupRequest
 from hermes_backup_core.domain.retention import RetentionPolicy
 from hermes_backup_core.domain.scope import Mode, Scope
+from hermes_backup_core.domain.snapshots import SnapshotPolicy
 
 _SCOPES = [scope.value for scope in Scope]
 
@@ -84,7 +85,14 @@ def _request(parser: argparse.ArgumentParser, typed: argparse.Namespace) -> Back
         output=normalised(os.path.abspath(typed.output)),
         mode=Mode.COLD if typed.cold else Mode.HOT,
         nextcloud_maintenance=not typed.no_nc_maintenance,
+        snapshot=typed.snapshot,
     )
+
+
+def _policy(value: str) -> SnapshotPolicy:
+    if value != "require":
+        raise argparse.ArgumentTypeError(f"'{value}' is not 'require', and nothing else can be said of it")
+    return SnapshotPolicy.REQUIRED
 
 
 def _retention(typed: argparse.Namespace) -> RetentionPolicy | None:
@@ -110,6 +118,15 @@ def _parser() -> Parser:
     what.add_argument("-B", dest="scope", metavar="SCOPE", help=f"one of {', '.join(_SCOPES)}")
     how = parser.add_argument_group("how")
     how.add_argument("--cold", action="store_true", help="stop the stack while the tiers are read")
+    how.add_argument(
+        "--snapshot",
+        nargs="?",
+        metavar="require",
+        type=_policy,
+        default=SnapshotPolicy.NEVER,
+        const=SnapshotPolicy.WISHED,
+        help="read tiers on btrfs, LVM or ZFS from a snapshot; fail where that cannot be",
+    )
     how.add_argument("--no-nc-maintenance", action="store_true", help="leave Nextcloud out of maintenance mode")
     how.add_argument("-y", "--yes", action="store_true", help="do not ask (for cron)")
     how.add_argument("-n", "--dry-run", action="store_true", help="print what would be done, change nothing")

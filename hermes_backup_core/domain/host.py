@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from hermes_backup_core.domain.scope import Tier
 from hermes_backup_core.domain.selection import TierSelection
+from hermes_backup_core.domain.snapshots import Ground
 from hermes_backup_core.domain.topology import Topology
 
 DATABASE_CONTAINER = "hermes_db_server"
@@ -119,7 +120,8 @@ class TierFacts:
     ``missing`` are the folders that Compose's volumes need below it and that are not there; ``linked_away``
     those that are links to a folder outside the tier, which its backup would not hold, with that folder;
     ``unmounted`` the mount points that `/etc/fstab` names for it and that nothing is mounted on. What a
-    tier that is not ``is_readable`` holds is unknown: only root may look.
+    tier that is not ``is_readable`` holds is unknown: only root may look. ``ground`` is what snapshots can be made
+    of, where they were asked for.
     """
 
     tier: Tier
@@ -132,6 +134,7 @@ class TierFacts:
     linked_away: tuple[tuple[str, str], ...] = ()
     unmounted: tuple[str, ...] = ()
     size: TierSize = TierSize(0, 0)
+    ground: Ground = field(default=Ground())
 
 
 @frozen
