@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from attrs import frozen
 
@@ -19,15 +20,25 @@ _LISTED = re.compile(r"^ID \d+ gen \d+ top level \d+ path (.*?)(?=\nID \d+ gen |
 _PACKAGE = "btrfs-progs"
 
 
+def is_subvolume(path: str) -> bool:
+    """Whether ``path`` is the root of a subvolume; asked on btrfs only."""
+    try:
+        return os.lstat(path).st_ino == _ROOT_INODE
+    except OSError:
+        return False
+
+
 @frozen
 class Btrfs:
-    """Makes snapshots with `btrfs subvolume`."""
+    """Makes snapshots with `btrfs subvolume`. ``is_subvolume`` tells the roots of subvolumes from other folders."""
+
+    is_subvolume: Callable[[str], bool] = is_subvolume
 
     def look(self, seen: tuple[Sight, ...]) -> Ground:
         """Return the subvolume that the folder lies in; one must be seen up to its root."""
         if not is_root():
             return ONLY_ROOT
-        found = next(((sight, root) for sight in seen if (root := _subvolume_above(sight))), None)
+        found = next(((sight, root) for sight in seen if (root := self._root(sight))), None)
         if found is None:
             return Ground(problem=f"the root of the subvolume that {shown(seen[0].path)} lies in is mounted nowhere")
         sight, root = found
@@ -42,6 +53,9 @@ class Btrfs:
 
     def take(self, snapshot: Snapshot) -> None:
         """Make ``snapshot``."""
+        if os.path.lexists(snapshot.name):
+            # btrfs would make the snapshot inside of that.
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), snapshot.name)
         tool(("btrfs", "subvolume", "snapshot", "-r", snapshot.of, snapshot.name))
 
     def problem(self, snapshot: Snapshot) -> str | None:
@@ -52,7 +66,7 @@ class Btrfs:
     def remove(self, snapshot: Snapshot) -> bool:
         """Remove ``snapshot``, and return when that is on the disk whether there was one."""
         command = ("btrfs", "subvolume", "delete", "--commit-after", snapshot.name)
-        if not _is_subvolume(snapshot.of):
+        if not self.is_subvolume(snapshot.of):
             raise left(snapshot, f"{shown(snapshot.of)} is no btrfs subvolume now: mount it as it was", *command)
         if not os.path.lexists(snapshot.name):
             return False
@@ -62,22 +76,14 @@ class Btrfs:
             raise left(snapshot, err, *command) from err
         return True
 
-
-def _subvolume_above(sight: Sight) -> str | None:
-    """Return the root of the subvolume that holds the folder, as it is seen there, or None where it is not."""
-    path = sight.path
-    while not _is_subvolume(path):
-        if path == sight.mount.point:
-            return None
-        path = os.path.dirname(path)
-    return path
-
-
-def _is_subvolume(path: str) -> bool:
-    try:
-        return os.lstat(path).st_ino == _ROOT_INODE
-    except OSError:
-        return False
+    def _root(self, sight: Sight) -> str | None:
+        """Return the root of the subvolume that holds the folder, as it is seen there, or None where it is not."""
+        path = sight.path
+        while not self.is_subvolume(path):
+            if path == sight.mount.point:
+                return None
+            path = os.path.dirname(path)
+        return path
 
 
 def _nested(sight: Sight, root: str, folder: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from hermes_backup_core.domain.snapshots import Ground, Snapshot
 
 # Seconds; a tool that waits for a disk that has gone never ends.
 PATIENCE = 300.0
+SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"
 
 ONLY_ROOT = Ground(unknown="whether it can be packed from a snapshot, only root can find out")
 
@@ -25,7 +26,7 @@ def tool(argv: Sequence[str], *, fine: Sequence[int] = (0,)) -> str:
     It is waited for also where a signal comes: half a snapshot is worse than a late end.
     """
     # A crontab's PATH may well end before the folders in which these lie.
-    path = f"{local.env.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
+    path = f"{local.env.get('PATH', '')}:{SYSTEM}"
     said = Door({"LC_ALL": "C", "PATH": path}).run(argv, timeout=PATIENCE, fine=fine, to_its_end=True)
     return os.fsdecode(said)
 
