@@ -11,6 +11,7 @@ from attrs import frozen
 
 from hermes_backup_core.adapters.mounts import Sight
 from hermes_backup_core.adapters.snapshots.tools import ONLY_ROOT, is_root, left, tool, why_not
+from hermes_backup_core.adapters.times import times_kept
 from hermes_backup_core.domain.errors import CommandFailed
 from hermes_backup_core.domain.paths import is_below, join, relative, shown
 from hermes_backup_core.domain.snapshots import Ground, Snapshot, SnapshotKind, Volume, is_snapshot
@@ -56,7 +57,8 @@ class Btrfs:
         if os.path.lexists(snapshot.name):
             # btrfs would make the snapshot inside of that.
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), snapshot.name)
-        tool(("btrfs", "subvolume", "snapshot", "-r", snapshot.of, snapshot.name))
+        with times_kept(snapshot.of):
+            tool(("btrfs", "subvolume", "snapshot", "-r", snapshot.of, snapshot.name))
 
     def problem(self, snapshot: Snapshot) -> str | None:
         """Return None: nothing that is written later can harm it."""
@@ -71,7 +73,8 @@ class Btrfs:
         if not os.path.lexists(snapshot.name):
             return False
         try:
-            tool(command)
+            with times_kept(snapshot.of):
+                tool(command)
         except CommandFailed as err:
             raise left(snapshot, err, *command) from err
         return True

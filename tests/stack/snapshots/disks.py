@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.stack.failures.breaking import MEGABYTE, command
+from tests.stack.miniature import Engine, Miniature
 from tests.stack.miniature.debian import need
+from tests.stack.miniature.layout import laid_out
 
 NAME = ".hermes-backup-snapshot-"
 
@@ -56,3 +58,22 @@ def bound(source: Path, place: Path) -> Iterator[Path]:
 def snapshots_in(*folders: Path) -> list[Path]:
     """The snapshots of ours at the roots of subvolumes."""
     return sorted(Path(entry.path) for folder in folders for entry in os.scandir(folder) if entry.name.startswith(NAME))
+
+
+@contextmanager
+def standing_on_btrfs(
+    engine: Engine, base: Path, *, layout: str = "separate", subvolumes: tuple[str, ...] = ()
+) -> Iterator[Miniature]:
+    """A new Hermes that is up, all of it on one btrfs; those of its tiers are subvolumes that are named."""
+    base.parent.mkdir(parents=True, exist_ok=True)
+    with btrfs(base, megabytes=2000):
+        (base / "mnt").mkdir()
+        tiers = laid_out(layout, base).tiers
+        for tier in subvolumes:
+            subvolume(tiers[tier])
+        hermes = Miniature.create(base, layout=layout, engine=engine)
+        try:
+            hermes.up()
+            yield hermes
+        finally:
+            hermes.down()
