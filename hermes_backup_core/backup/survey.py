@@ -23,7 +23,7 @@ from hermes_backup_core.domain.manifest import Manifest
 from hermes_backup_core.domain.naming import BackupName
 from hermes_backup_core.domain.paths import is_within
 from hermes_backup_core.domain.plan import BackupRequest
-from hermes_backup_core.domain.scope import Tier
+from hermes_backup_core.domain.scope import Scope, Tier
 from hermes_backup_core.domain.snapshots import SnapshotPolicy
 from hermes_backup_core.domain.topology import Topology
 from hermes_backup_core.ports import Files, Snapshots, Stack, TierSource
@@ -80,7 +80,7 @@ class Survey:
             project=project,
             containers=containers,
             build_no=None,
-            warnings=tuple(self.host.unclaimed()),
+            warnings=(*self.host.unclaimed(), *self._forgotten(request.scope)),
             stack_problem=project_problem or engine_problem,
             reader_problem=self.tiers.problem(),
         )
@@ -88,6 +88,10 @@ class Survey:
         if DATABASE_CONTAINER not in facts.missing_tools:
             facts = self._ask_database(request, facts)
         return evolve(facts, tiers=sizes())
+
+    def _forgotten(self, scope: Scope) -> tuple[str, ...]:
+        """Return what is to be said of snapshots that lie in the tiers; those of tiers at one place once."""
+        return tuple(dict.fromkeys(text for tier in scope.tiers for text in self.host.forgotten(tier)))
 
     def _with_ground(self, found: TierFacts) -> TierFacts:
         if not (found.is_folder and found.is_readable):

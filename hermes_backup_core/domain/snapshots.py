@@ -174,14 +174,11 @@ def _too_little_room(volume: Volume, taken: dict[str, int]) -> str:
 
 def _snapshot(volume: Volume, name: str, tiers: tuple[Tier, ...]) -> Snapshot:
     reserved = volume.reserve.needed if volume.reserve else 0
-    match volume.kind:
-        case SnapshotKind.BTRFS:
-            place = join(volume.root, f".{name}")
-            return Snapshot(volume.kind, volume.name, place, place, tiers)
-        case SnapshotKind.ZFS:
-            place = join(volume.root, f".zfs/snapshot/{name}")
-            return Snapshot(volume.kind, volume.name, f"{volume.name}@{name}", place, tiers)
-        case SnapshotKind.LVM:
-            group = volume.name.partition("/")[0]
-            place = join(MOUNTED_BELOW, name)
-            return Snapshot(volume.kind, volume.name, f"{group}/{name}", place, tiers, reserved, volume.filesystem)
+    if volume.kind is SnapshotKind.BTRFS:
+        place = join(volume.root, f".{name}")
+        return Snapshot(volume.kind, volume.name, place, place, tiers)
+    if volume.kind is SnapshotKind.ZFS:
+        place = join(volume.root, f".zfs/snapshot/{name}")
+        return Snapshot(volume.kind, volume.name, f"{volume.name}@{name}", place, tiers)
+    group, place = volume.name.partition("/")[0], join(MOUNTED_BELOW, name)
+    return Snapshot(volume.kind, volume.name, f"{group}/{name}", place, tiers, reserved, volume.filesystem)

@@ -119,6 +119,16 @@ class HostLook:
             if strays:
                 yield f"in no backup, because no tier owns it: {', '.join(map(shown, strays))} in {shown(path)}"
 
+    def forgotten(self, tier: Tier) -> Iterator[str]:
+        """Yield a warning for each snapshot of a backup's that lies at the root of ``tier``."""
+        path = self.resolved().path(tier)
+        for name in sorted(self.names(path) or ()) if self.files.is_folder(path) else ():
+            if is_snapshot(name):
+                yield (
+                    f"another backup left its snapshot {shown(name)} in {shown(path)}: if none is under way, run "
+                    f"`btrfs subvolume delete {shown(join(path, name))}`"
+                )
+
     def _missing(self, tier: Tier, resolved: Topology, devices: tuple[str, ...]) -> Iterator[str]:
         """Yield the folders that a volume of ``tier`` is bound to, or that the tier is, and that are not there."""
         needed = {device for device in devices if resolved.owner(device) is tier}

@@ -209,7 +209,10 @@ def test_what_an_unremembered_run_left_is_packed_by_nobody_and_is_no_stray(tmp_p
     host.add(join(forgotten, "dovecot/mail"), b"old")
     result = back_up(host, request_of())
     assert [name for tier in Tier for name in names(host, result, tier.member, tmp_path) if "snapshot" in name] == []
-    assert not [text for text in host.lines("warn") if "no tier owns it" in text]
+    _, verdict = job_of(host).prepare(request_of())
+    assert not [text for text in verdict.warnings if "no tier owns it" in text]
+    (warning,) = [text for text in verdict.warnings if "left its snapshot" in text]
+    assert warning.endswith(f"if none is under way, run `btrfs subvolume delete {forgotten}`")
 
 
 def test_a_tier_with_nothing_but_a_forgotten_snapshot_is_empty() -> None:
