@@ -28,8 +28,9 @@ _COLUMNS = (
     *("pool_lv", "origin", "lv_kernel_major", "lv_kernel_minor"),
 )
 _REPORT = ("lvs", "--reportformat", "json", "--units", "b", "--nosuffix", "--options")
-_NOT_THERE = 5
+_INCOMPLETE = 5
 _GONE = "Failed to find logical volume"
+_UNKNOWN_GROUP = "Volume group"  # … "vg" not found
 _INVALID = "IS"  # lvs(8): an invalid snapshot, also while it is suspended
 _STATE, _KIND = 4, 0  # places in lv_attr
 _TRIES = 15
@@ -110,21 +111,25 @@ class Lvm:
                 tool(("umount", snapshot.place))
             if os.path.isdir(snapshot.place):
                 os.rmdir(snapshot.place)
-            if not _exists(snapshot.name):
-                return False
-            self._remove(command)
+            return self._removed(command)
         except (CommandFailed, OSError) as err:
             raise left(snapshot, err, *command) from err
-        return True
 
-    def _remove(self, command: Sequence[str]) -> None:
-        """Run ``command`` until the volume is no longer in use: by udev, which looks at it, or by a tar that ends."""
-        for tries_left in reversed(range(_TRIES)):
+    def _removed(self, command: Sequence[str]) -> bool:
+        """Run ``command`` until the volume is no longer in use, by udev, say, which looks at it; return what `remove`.
+
+        What nobody has any more is not waited for, nor what LVM does not know.
+        """
+        tries_left = _TRIES
+        while True:
             try:
                 tool(command)
-                return
-            except CommandFailed:
-                if not tries_left:
+                return True
+            except CommandFailed as err:
+                if _GONE in err.stderr:
+                    return False
+                tries_left -= 1
+                if not tries_left or _UNKNOWN_GROUP in err.stderr:
                     raise
                 self.clock.sleep(1.0)
 
@@ -152,8 +157,14 @@ def _mounting(device: str, snapshot: Snapshot, options: str) -> tuple[str, ...]:
 
 def _report(columns: Sequence[str], *names: str) -> list[dict[str, str]]:
     """Return what `lvs` says of the volumes ``names``, of all where there are none; sizes are in bytes."""
-    content: Any = json.loads(tool((*_REPORT, ",".join(columns), *names)))
-    return [volume for report in content["report"] for volume in report["lv"]]
+    argv = (*_REPORT, ",".join(columns), *names)
+    content: Any = json.loads(tool(argv, fine=(0, _INCOMPLETE)))
+    volumes = [volume for report in content["report"] for volume in report["lv"]]
+    # With JSON, it says nothing on stderr; and a group that it cannot read is no matter where another was meant.
+    said = [str(entry["log_message"]) for entry in content.get("log", ()) if entry["log_type"] == "error"]
+    if said and not volumes:
+        raise CommandFailed(argv, _INCOMPLETE, "\n".join(said))
+    return volumes
 
 
 def _volume_of(device: str) -> dict[str, str] | None:
@@ -167,12 +178,3 @@ def _reserve(found: dict[str, str]) -> Reserve:
     wanted = min(whole, max(whole // _SHARE, _AT_LEAST))
     needed = -(-wanted // extent) * extent
     return Reserve(found["vg_name"], needed, int(found["vg_free"]))
-
-
-def _exists(name: str) -> bool:
-    try:
-        return bool(_report(("lv_name",), name))
-    except CommandFailed as err:
-        if err.exit_code == _NOT_THERE and _GONE in err.stderr:
-            return False
-        raise
