@@ -158,12 +158,16 @@ def _mounting(device: str, snapshot: Snapshot, options: str) -> tuple[str, ...]:
 def _report(columns: Sequence[str], *names: str) -> list[dict[str, str]]:
     """Return what `lvs` says of the volumes ``names``, of all where there are none; sizes are in bytes."""
     argv = (*_REPORT, ",".join(columns), *names)
-    content: Any = json.loads(tool(argv, fine=(0, _INCOMPLETE)))
+    said = tool(argv, fine=(0, _INCOMPLETE))
+    try:
+        content: Any = json.loads(said)
+    except ValueError as err:
+        raise CommandFailed(argv, 0, f"its report is no JSON: {said.strip()}") from err
     volumes = [volume for report in content["report"] for volume in report["lv"]]
     # With JSON, it says nothing on stderr; and a group that it cannot read is no matter where another was meant.
-    said = [str(entry["log_message"]) for entry in content.get("log", ()) if entry["log_type"] == "error"]
-    if said and not volumes:
-        raise CommandFailed(argv, _INCOMPLETE, "\n".join(said))
+    errors = [str(entry["log_message"]) for entry in content.get("log", ()) if entry["log_type"] == "error"]
+    if errors and not volumes:
+        raise CommandFailed(argv, _INCOMPLETE, "\n".join(errors))
     return volumes
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -321,22 +323,39 @@ def recorded(name: str, tools: Programs, snapshot: Snapshot) -> Recording:
     return Recording(origin, mount, {path.rpartition("/")[2]: uuid for path, _, uuid in parts})
 
 
+def test_a_report_that_is_none_is_a_failure(maker: Lvm, tools: Programs) -> None:
+    tools.say("lvs", "  WARNING: something\n")
+    assert "its report is no JSON: WARNING: something" in maker.look(seen()).problem
+
+
+MOUNTS_ALONE = """
+import os, subprocess, sys, threading
+from hermes_backup_core.adapters.snapshots.namespace import enter_private_mounts
+view = lambda: os.readlink("/proc/thread-self/ns/mnt")
+others, leave = [], threading.Event()
+def look():
+    others.append(view())
+    leave.wait()
+    others.append(view())
+other = threading.Thread(target=look)
+other.start()
+before = view()
+enter_private_mounts()
+inside = view()
+enter_private_mounts()
+subprocess.run(["mount", "-t", "tmpfs", "none", sys.argv[1]], check=True)
+leave.set()
+other.join()
+assert os.path.ismount(sys.argv[1])
+assert before != inside == view()
+assert others == [before, before]
+"""
+
+
 def test_mounts_of_this_thread_are_seen_by_no_other(tmp_path: Path) -> None:
-    """In a process of its own, which never comes back from there."""
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0 if _mounts_alone(tmp_path) else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    """In a process of its own, since it never comes back from there."""
+    subprocess.run([sys.executable, "-c", MOUNTS_ALONE, str(tmp_path)], check=True)
     assert not os.path.ismount(tmp_path)
-
-
-def _mounts_alone(folder: Path) -> bool:
-    before = os.readlink("/proc/thread-self/ns/mnt")
-    namespace.enter_private_mounts()
-    inside = os.readlink("/proc/thread-self/ns/mnt")
-    namespace.enter_private_mounts()
-    os.spawnlp(os.P_WAIT, "mount", "mount", "-t", "tmpfs", "none", str(folder))
-    return os.path.ismount(folder) and before != inside == os.readlink("/proc/thread-self/ns/mnt")
 
 
 def test_where_no_mounts_of_its_own_can_be_had_it_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
