@@ -46,6 +46,13 @@ def stack(session: nox.Session) -> None:
 
 
 @nox.session
+def vm(session: nox.Session) -> None:
+    """Logical volumes and power cuts, in a small virtual machine that is emulated (root, ten minutes)."""
+    install_dev(session)
+    session.run("pytest", "tests/vm", *session.posargs)
+
+
+@nox.session
 def kills(session: nox.Session) -> None:
     """Restores killed before and after every entry of their journal, each undone and each finished (root, an hour)."""
     install_dev(session)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hermes_backup_core.domain.restore_plan import RestorePlan, RestoreRequest
     from hermes_backup_core.domain.retention import RetentionPlan, RetentionPolicy
     from hermes_backup_core.domain.scope import Mode, Scope, Tier
+    from hermes_backup_core.domain.snapshots import SnapshotPolicy
     from hermes_backup_core.domain.topology import Topology
     from hermes_backup_core.ports import Reporter
     from hermes_backup_core.restore.result import RestoreResult
@@ -59,6 +60,7 @@ __all__ = [
     "RetentionPlan",
     "RetentionPolicy",
     "Scope",
+    "SnapshotPolicy",
     "Tier",
     "Topology",
     "VerifiedBackup",
@@ -89,6 +91,7 @@ _HOMES = {
     "domain.restore_plan": ("RestorePlan", "RestoreRequest"),
     "domain.retention": ("RetentionPlan", "RetentionPolicy"),
     "domain.scope": ("Mode", "Scope", "Tier"),
+    "domain.snapshots": ("SnapshotPolicy",),
     "domain.topology": ("Topology",),
     "ports": ("Reporter",),
     "restore.result": ("RestoreResult",),

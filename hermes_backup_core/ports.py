@@ -11,6 +11,7 @@ from hermes_backup_core.domain.host import ComposeProject, Container, Room, Tier
 from hermes_backup_core.domain.notice import Notice
 from hermes_backup_core.domain.record import RunRecord
 from hermes_backup_core.domain.selection import PackReport, TierSelection
+from hermes_backup_core.domain.snapshots import Ground, Snapshot
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -166,6 +167,29 @@ class TierSource(Protocol):
 
     def pack(self, selection: TierSelection, write: Callable[[bytes], object], *, tag: str) -> PackReport:
         """Hand the tar stream of ``selection`` to ``write``; leave out any folder that holds a file ``tag``."""
+        ...
+
+
+class Snapshots(Protocol):
+    """Read-only snapshots of the file systems that tiers lie on."""
+
+    def look(self, folder: str) -> Ground:
+        """Return what ``folder`` (links resolved) lies on, and whether a snapshot of that can be had."""
+        ...
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Make ``snapshot``, so that its content can be read at its place; raises `CommandFailed` or `OSError`.
+
+        A snapshot that has to be mounted is so for this thread, and for what it starts, alone.
+        """
+        ...
+
+    def problem(self, snapshot: Snapshot) -> str | None:
+        """Return why what was read from ``snapshot`` cannot be trusted, or None; raises `CommandFailed`."""
+        ...
+
+    def remove(self, snapshot: Snapshot) -> bool:
+        """Remove ``snapshot``, and return whether there was one; raises `CommandFailed` or `SnapshotsLeft`."""
         ...
 
 

@@ -12,6 +12,7 @@ from hermes_backup_core.adapters.clock import SystemClock
 from hermes_backup_core.adapters.compose import ComposeStack
 from hermes_backup_core.adapters.files import HostFiles
 from hermes_backup_core.adapters.gnu_tar import GnuTar
+from hermes_backup_core.adapters.snapshots import HostSnapshots
 from hermes_backup_core.adapters.state import STATE_FOLDER, RestoreState, RunState
 from hermes_backup_core.backup.job import BackupJob
 from hermes_backup_core.backup.recovery import Recovery
@@ -62,7 +63,7 @@ def mailer(environ: Mapping[str, str]) -> Mailer:
 def backup_job(root: str, environ: Mapping[str, str], reporter: Reporter) -> BackupJob:
     """Return what makes backups of the install root ``root``; raises `Refused` where its `.env` is not fit."""
     clock, files = SystemClock(), HostFiles()
-    stack = ComposeStack(root, environ, clock)
+    stack, snapshots = ComposeStack(root, environ, clock), HostSnapshots.of(clock)
     survey = Survey(
         root=root,
         hostname=socket.gethostname(),
@@ -71,11 +72,12 @@ def backup_job(root: str, environ: Mapping[str, str], reporter: Reporter) -> Bac
         tiers=GnuTar(),
         database=MariaDB(stack),
         directory=Directory(stack),
+        snapshots=snapshots,
         measures_meanwhile=True,
     )
     return BackupJob(
         survey=survey,
-        recovery=Recovery(stack, Nextcloud(stack), files, clock),
+        recovery=Recovery(stack, Nextcloud(stack), files, clock, snapshots),
         console=Console(stack, clock),
         files=files,
         clock=clock,

@@ -23,7 +23,7 @@ need_root
 cd -- "$CHECKOUT" || exit
 # The caller's own settings are no part of what is tested.
 unset HERMES_ROOT HERMES_BACKUP_CALLED_AS FORCE_REMAP FORCE_VERSION_MISMATCH
-need_packages acl attr e2fsprogs mount procps rsync tar
+need_packages acl attr btrfs-progs e2fsprogs mount procps rsync tar
 make_venv "$CHECKOUT/.venv-test" "$CHECKOUT/requirements-dev.lock"
 
 part "ruff check" "$PYTHON" -m ruff check .

@@ -13,11 +13,11 @@ from typing import BinaryIO, cast
 from attrs import frozen
 
 from hermes_backup_core.adapters import output_file
-from hermes_backup_core.adapters.mounts import FSTAB, MOUNTINFO, mounted, promised
+from hermes_backup_core.adapters.mounts import FSTAB, MOUNTINFO, mounted, promised, sights
 from hermes_backup_core.adapters.state import flush_folder
 from hermes_backup_core.domain.errors import HermesBackupError
 from hermes_backup_core.domain.host import Room, TierSize
-from hermes_backup_core.domain.paths import is_within, join, relative, shown
+from hermes_backup_core.domain.paths import is_within, join, shown
 from hermes_backup_core.domain.selection import TierSelection
 
 _SECTOR = 512  # what st_blocks counts in, whatever the file system's own block is (stat(2))
@@ -49,19 +49,7 @@ class HostFiles:
     def ways(self, path: str) -> tuple[str, ...]:
         """Return ``path`` with links resolved, then the paths by which other mounts (bind ones) show the same."""
         found = os.path.realpath(path)
-        mounts = list(mounted(self.mounts))
-        over = [mount for mount in mounts if is_within(found, mount.point)]
-        if not over:
-            return (found,)
-        # Of two mounts at one place, the later one hides the earlier.
-        own = max(enumerate(over), key=lambda pair: (len(pair[1].point), pair[0]))[1]
-        inside = join(own.root, relative(found, own.point))
-        others = (
-            join(mount.point, relative(inside, mount.root))
-            for mount in mounts
-            if mount.device == own.device and is_within(inside, mount.root)
-        )
-        return (found, *(other for other in others if other != found and _is_same(other, found)))
+        return (found, *(sight.path for sight in sights(found, self.mounts)[1:]))
 
     def is_folder(self, path: str) -> bool:
         """Whether ``path`` is a folder, or a link to one."""
@@ -197,11 +185,3 @@ def _try_out(file: BinaryIO) -> None:
         raise OSError(errno.EIO, "it does not give back what was written")
     file.seek(0)
     file.truncate()
-
-
-def _is_same(path: str, other: str) -> bool:
-    """Whether both lead to the same file; something else may be mounted over one of them."""
-    try:
-        return os.path.samefile(path, other)
-    except OSError:
-        return False

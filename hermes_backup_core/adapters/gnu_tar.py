@@ -73,10 +73,10 @@ class GnuTar:
         already would be in neither. When the archive is unpacked, the last copy wins. An exception of
         ``write`` ends tar and passes through. Raises `TierUnreadable` where tar fails.
         """
-        root, began = os.fsencode(selection.root), _now_for_files()
+        root, began = os.fsencode(selection.place), _now_for_files()
         walks, missing = plan_walks(selection)
-        _refuse_tag(selection.root, walks, tag)
-        packing = _Packing(self.program, selection.root, write)
+        _refuse_tag(selection, walks, tag)
+        packing = _Packing(self.program, selection.place, write, called=selection.root)
         for walk in walks:
             packing.run(tuple(walk.arguments(tag)))
         arrived = list(dict.fromkeys(name for walk in walks for name in walk.arrivals(root, tag, began)))
@@ -96,25 +96,26 @@ def _now_for_files() -> int:
         return os.fstat(file.fileno()).st_ctime_ns
 
 
-def _refuse_tag(root: str, walks: Sequence[Walk], tag: str) -> None:
+def _refuse_tag(selection: TierSelection, walks: Sequence[Walk], tag: str) -> None:
     """A folder that was asked for by name would vanish from the archive without a word."""
     for name in (name for walk in walks for name in (*walk.above, *walk.folders)):
-        folder = os.path.join(root, name)
-        if os.path.lexists(os.path.join(folder, tag)):
+        if os.path.lexists(os.path.join(selection.place, name, tag)):
+            folder = os.path.normpath(os.path.join(selection.root, name))
             raise TierUnreadable(
-                root,
-                f"the backup is being written into {shown(os.path.normpath(folder))} itself, whatever path "
+                selection.root,
+                f"the backup is being written into {shown(folder)} itself, whatever path "
                 "leads there. Choose another folder for backups.",
             )
 
 
 @mutable
 class _Packing:
-    """One archive under way: what has been written, and what tar said of it."""
+    """One archive under way: what has been written, and what tar said of it. ``called`` is the root for people."""
 
     program: str
     root: str
     write: Callable[[bytes], object]
+    called: str
     position: int = 0
     entries: int = 0
     content_bytes: int = 0
@@ -127,7 +128,7 @@ class _Packing:
         """Pack what `arguments` name; raises `TierUnreadable`."""
         code, said = self._tar(arguments, subprocess.DEVNULL)
         if code not in (0, 1):
-            raise _failure(self.root, code, said)
+            raise _failure(self.called, code, said)
         self._keep(said)
 
     def again(self, names: Sequence[bytes]) -> None:
@@ -136,7 +137,7 @@ class _Packing:
             code, said = self._tar(_LIST_ON_STDIN, listing)
         only_gone = code == 2 and said.gone and not said.remarks
         if code not in (0, 1) and not only_gone:
-            raise _failure(self.root, code, said)
+            raise _failure(self.called, code, said)
         self._keep(said)
 
     def changed_files(self) -> list[bytes]:
@@ -177,14 +178,14 @@ class _Packing:
         """Run tar, hand on what it writes less its end marker; return its exit code and its messages."""
         argv = (self.program, *_OPTIONS, f"--directory={self.root}", *arguments)
         meter, said = TarMeter(), TarMessages()
-        with _started(argv, self.root, stdin) as process, heard(process, said):
+        with _started(argv, self.called, stdin) as process, heard(process, said):
             widen(process.stdout)
             while chunk := os.read(process.stdout.fileno(), PIPE_BYTES):
                 for piece in meter.feed(chunk):
                     self.write(piece)
             code: int = process.wait()
         if code in (0, 1) and not meter.ended:
-            raise TierUnreadable(self.root, "tar's output has no end. Run the backup again.")
+            raise TierUnreadable(self.called, "tar's output has no end. Run the backup again.")
         self.position += meter.body_bytes
         self.entries += meter.entries
         self.content_bytes += meter.content_bytes

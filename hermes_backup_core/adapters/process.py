@@ -16,7 +16,7 @@ from hermes_backup_core.domain.errors import CommandFailed
 
 _STDERR_KEPT = 64 << 10
 _CHUNK_BYTES = 1 << 20
-_NOT_FOUND = 127
+NOT_FOUND = 127
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -92,9 +92,9 @@ class Door:
                 try:
                     process = local[argv[0]].popen(argv[1:], cwd=self.folder, start_new_session=True, **pipes)
                 except CommandNotFound as err:
-                    raise CommandFailed(tuple(argv), _NOT_FOUND, f"there is no program {argv[0]}; install it") from err
+                    raise CommandFailed(tuple(argv), NOT_FOUND, f"there is no program {argv[0]}; install it") from err
                 except OSError as err:
-                    raise CommandFailed(tuple(argv), _NOT_FOUND, f"it cannot be started: {err}") from err
+                    raise CommandFailed(tuple(argv), NOT_FOUND, f"it cannot be started: {err}") from err
                 stack.callback(_reap, process, patience)
             yield process
 

@@ -70,7 +70,7 @@ def plan_walks(selection: TierSelection) -> tuple[list[Walk], tuple[str, ...]]:
     tar also leaves out what it is asked for by name, where that lies below something left out: such a
     folder gets a walk of its own.
     """
-    present = [name for name in selection.folders if os.path.lexists(os.path.join(selection.root, name))]
+    present = [name for name in selection.folders if os.path.lexists(os.path.join(selection.place, name))]
     left_out = [_dotted(name) for name in selection.left_out]
     folders = _outermost([_dotted(name) for name in present], left_out)
     hidden = [folder for folder in folders if any(is_within(folder, name) for name in left_out)]

@@ -8,13 +8,13 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
 
 from attrs import frozen
 
 from hermes_backup_core.adapters.files import NO_HARD_LINKS
 from hermes_backup_core.adapters.mounts import MOUNTINFO, mounted
 from hermes_backup_core.adapters.state import flush_folder
+from hermes_backup_core.adapters.times import times_kept
 from hermes_backup_core.domain.paths import is_below, is_within
 
 _ACLS = ("system.posix_acl_access", "system.posix_acl_default")
@@ -49,7 +49,7 @@ class HostTrees:
             return
         if not os.path.isdir(above := os.path.dirname(path)):
             self.make_folder(above)
-        with _times_kept(above):
+        with times_kept(above):
             os.mkdir(path, 0o700)
         # What lies above hands its default ACL on, also to all that is made in here later.
         for name in _ACLS:
@@ -131,16 +131,8 @@ class HostTrees:
         for mount in mounted(self.mounts):
             if is_within(mount.point, real):
                 raise OSError(errno.EBUSY, "not removed, as something is mounted there", mount.point)
-        with _times_kept(os.path.dirname(path)):
+        with times_kept(os.path.dirname(path)):
             shutil.rmtree(os.fsencode(path))
-
-
-@contextlib.contextmanager
-def _times_kept(folder: str) -> Iterator[None]:
-    """What comes and goes in ``folder`` during the body leaves no trace in its times: they belong to the tier."""
-    found = os.stat(folder)
-    yield
-    os.utime(folder, ns=(found.st_atime_ns, found.st_mtime_ns))
 
 
 def _folder_status(path: str) -> os.stat_result:

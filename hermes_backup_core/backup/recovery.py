@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from attrs import evolve, frozen
 
-from hermes_backup_core.domain.errors import HermesBackupError
+from hermes_backup_core.domain.errors import HermesBackupError, SnapshotsLeft
 from hermes_backup_core.domain.host import Container
 from hermes_backup_core.domain.paths import shown
 from hermes_backup_core.domain.record import RunRecord
-from hermes_backup_core.ports import Clock, Files, Stack
+from hermes_backup_core.domain.snapshots import Snapshot
+from hermes_backup_core.ports import Clock, Files, Snapshots, Stack
 from hermes_backup_core.services.containers import Containers
 from hermes_backup_core.services.nextcloud import Nextcloud
 
@@ -30,12 +31,20 @@ class Recovery:
     nextcloud: Nextcloud
     files: Files
     clock: Clock
+    snapshots: Snapshots
 
     def put_right(self, record: RunRecord) -> Outcome:
-        """Remove the partial file, start what was stopped, stop what was started, end maintenance mode."""
+        """Remove the partial file, start what was stopped, stop what was started, end maintenance, remove snapshots."""
         done: list[str] = []
         problems: list[str] = []
-        for part in (self._remove_partial, self._stop_serving, self._start_stopped, self._end_maintenance):
+        parts = (
+            self._remove_partial,
+            self._stop_serving,
+            self._start_stopped,
+            self._end_maintenance,
+            self._drop_snapshots,
+        )
+        for part in parts:
             try:
                 record, sentence = part(record)
                 done += [sentence] if sentence else []
@@ -80,6 +89,24 @@ class Recovery:
     def end_maintenance(self) -> None:
         """Switch maintenance mode off as soon as `occ` can; raises `StillInMaintenance` after a minute."""
         self.nextcloud.end_maintenance_when_ready(self.clock)
+
+    def _drop_snapshots(self, record: RunRecord) -> tuple[RunRecord, str]:
+        removed = self.remove_snapshots(record.snapshots)
+        of = ", ".join(shown(snapshot.of) for snapshot in removed)
+        return evolve(record, snapshots=()), f"removed the snapshot of {of}" if removed else ""
+
+    def remove_snapshots(self, snapshots: tuple[Snapshot, ...]) -> tuple[Snapshot, ...]:
+        """Remove ``snapshots`` and return those that were there; raises `SnapshotsLeft` when all have been tried."""
+        removed: list[Snapshot] = []
+        problems: list[str] = []
+        for snapshot in snapshots:
+            try:
+                removed += [snapshot] if self.snapshots.remove(snapshot) else []
+            except (HermesBackupError, OSError) as err:
+                problems.append(str(err))
+        if problems:
+            raise SnapshotsLeft(tuple(problems))
+        return tuple(removed)
 
 
 def _listed(containers: list[Container]) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from hermes_backup_core.archive.databases import DatabasesArchive
 from hermes_backup_core.archive.gzip_stream import FILES_LEVEL, TEXT_LEVEL, GzipStream
@@ -13,6 +13,7 @@ from hermes_backup_core.archive.outer import SLOT_BYTES
 from hermes_backup_core.backup.output import Member, Output
 from hermes_backup_core.backup.result import BackupResult, MemberResult
 from hermes_backup_core.backup.switches import Switches
+from hermes_backup_core.domain.errors import CommandFailed, HermesBackupError, SnapshotFailed
 from hermes_backup_core.domain.figures import duration, rate, size
 from hermes_backup_core.domain.host import STOP_SECONDS
 from hermes_backup_core.domain.manifest import ChangedFiles, ComposeRecord, Manifest
@@ -20,17 +21,21 @@ from hermes_backup_core.domain.naming import BackupName
 from hermes_backup_core.domain.paths import shown
 from hermes_backup_core.domain.plan import (
     BackupPlan,
+    DropSnapshots,
     DumpDatabase,
     ExportAccounts,
     ExportDirectory,
     PackTier,
     Step,
+    TakeSnapshots,
     WhileNextcloudInMaintenance,
     WhileServing,
     WhileStackStopped,
+    flattened,
 )
-from hermes_backup_core.domain.scope import ACCOUNTS_MEMBER, DATABASES, DATABASES_MEMBER, LDAP_MEMBER
+from hermes_backup_core.domain.scope import ACCOUNTS_MEMBER, DATABASES, DATABASES_MEMBER, LDAP_MEMBER, Tier
 from hermes_backup_core.domain.selection import PackReport
+from hermes_backup_core.domain.snapshots import Snapshot, SnapshotPolicy
 from hermes_backup_core.ports import Clock, Files, Reporter, TierSource
 from hermes_backup_core.services.ldap import Directory
 from hermes_backup_core.services.mariadb import MariaDB, SnapshotBroken
@@ -58,6 +63,8 @@ class BackupRun:
     _build_no: str = field(init=False)
     _output: Output = field(init=False)
     _changed: dict[str, ChangedFiles] = field(factory=dict, init=False)
+    # The snapshots that stand, by the tiers that are packed from them.
+    _snapshots: dict[Tier, Snapshot] = field(factory=dict, init=False)
     _dumps: DatabasesArchive | None = field(default=None, init=False)
     # Holds the databases' archive open from the first dump to the last, whatever steps lie between.
     _dumps_open: ExitStack = field(factory=ExitStack, init=False)
@@ -90,14 +97,24 @@ class BackupRun:
                 case WhileNextcloudInMaintenance(steps=inner):
                     with self.switches.nextcloud_in_maintenance():
                         self._take(inner)
-                case ExportDirectory():
-                    self._export_directory()
-                case ExportAccounts():
-                    self._export_accounts()
-                case DumpDatabase(database=database):
-                    self._dump(database)
-                case PackTier():
-                    self._pack(step)
+                case _:
+                    self._do(step)
+
+    def _do(self, step: Step) -> None:
+        """Carry out a step that encloses no others."""
+        match step:
+            case ExportDirectory():
+                self._export_directory()
+            case ExportAccounts():
+                self._export_accounts()
+            case DumpDatabase(database=database):
+                self._dump(database)
+            case TakeSnapshots():
+                self._take_snapshots(step)
+            case DropSnapshots(snapshots=snapshots):
+                self.switches.drop_snapshots(snapshots)
+            case PackTier():
+                self._pack(step)
 
     def _await_database(self) -> None:
         self.database.wait_until_ready(self.clock, STOP_SECONDS)
@@ -141,13 +158,46 @@ class BackupRun:
             member.entries, member.content_bytes = archive.entries, archive.content_bytes
         self._tell(member)
 
+    def _take_snapshots(self, step: TakeSnapshots) -> None:
+        for snapshot in step.snapshots:
+            try:
+                self.switches.take_snapshot(snapshot)
+                self._snapshots.update(dict.fromkeys(snapshot.tiers, snapshot))
+            except SnapshotFailed as err:
+                if self.plan.request.snapshot is SnapshotPolicy.REQUIRED:
+                    raise
+                names = ", ".join(tier.value for tier in snapshot.tiers)
+                self.reporter.warn(f"{err} So this is packed as it lies there: {names}")
+        for packing in flattened(self.plan.steps):
+            if isinstance(packing, PackTier) and packing.tier in {*step.now_or_never} - {*self._snapshots}:
+                self._pack(packing)
+
     def _pack(self, step: PackTier) -> None:
+        if any(member.name == step.tier.member for member in self._output.members):
+            return  # packed early, as it was now or never
+        snapshot, selection = self._snapshots.get(step.tier), step.selection
+        if snapshot is None:
+            selection = evolve(selection, seen_at=None)
         tag = self.plan.name.partial
         with self._compressed(step.tier.member, FILES_LEVEL, step.content_bytes) as (member, write):
-            report = self.tiers.pack(step.selection, write, tag=tag)
+            with self._trusted(snapshot):
+                report = self.tiers.pack(selection, write, tag=tag)
             member.entries, member.content_bytes = report.entries, report.content_bytes
         self._tell(member, f"{report.entries:,} entries")
         self._tell_of_files(step, report)
+
+    @contextmanager
+    def _trusted(self, snapshot: Snapshot | None) -> Iterator[None]:
+        """Raise `SnapshotFailed` where the snapshot has not held through the body, which may have failed for that."""
+        try:
+            yield
+        except (HermesBackupError, OSError) as err:
+            with suppress(CommandFailed):  # which tells less than what has failed already
+                if snapshot and (problem := self.switches.snapshot_problem(snapshot)):
+                    raise SnapshotFailed(shown(snapshot.of), problem) from err
+            raise
+        if snapshot and (problem := self.switches.snapshot_problem(snapshot)):
+            raise SnapshotFailed(shown(snapshot.of), problem)
 
     @contextmanager
     def _compressed(self, name: str, level: int, total: int | None = None) -> Iterator[tuple[Member, Write]]:
@@ -217,6 +267,7 @@ class BackupRun:
             accounts={ACCOUNTS_MEMBER: entries[ACCOUNTS_MEMBER]} if ACCOUNTS_MEMBER in entries else {},
             compose=ComposeRecord(project.name, project.volumes),
             changed_files=self._changed,
+            snapshots={tier.value: snapshot.kind.value for tier, snapshot in self._snapshots.items()},
         )
 
     def _result(self, path: str, manifest: Manifest, seconds: float) -> BackupResult:

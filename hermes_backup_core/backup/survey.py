@@ -23,9 +23,10 @@ from hermes_backup_core.domain.manifest import Manifest
 from hermes_backup_core.domain.naming import BackupName
 from hermes_backup_core.domain.paths import is_within
 from hermes_backup_core.domain.plan import BackupRequest
-from hermes_backup_core.domain.scope import Tier
+from hermes_backup_core.domain.scope import Scope, Tier
+from hermes_backup_core.domain.snapshots import SnapshotPolicy
 from hermes_backup_core.domain.topology import Topology
-from hermes_backup_core.ports import Files, Stack, TierSource
+from hermes_backup_core.ports import Files, Snapshots, Stack, TierSource
 from hermes_backup_core.services.ldap import Directory
 from hermes_backup_core.services.mariadb import MariaDB
 from hermes_backup_core.survey.background import in_background
@@ -48,6 +49,7 @@ class Survey:
     tiers: TierSource
     database: MariaDB
     directory: Directory
+    snapshots: Snapshots
     measures_meanwhile: bool = False
     host: HostLook = field(init=False)
 
@@ -65,6 +67,8 @@ class Survey:
         project, project_problem = self.host.project()
         output = self._output(request.output, self.host.resolved())
         tiers = tuple(self.host.tier(tier, project, output.resolved) for tier in request.scope.tiers)
+        if request.snapshot is not SnapshotPolicy.NEVER:
+            tiers = tuple(map(self._with_ground, tiers))
         sizes = (in_background if self.measures_meanwhile else _later)(partial(self._sizes, tiers))
         containers, engine_problem = ((), None) if project_problem else self.host.containers()
         facts = HostFacts(
@@ -76,7 +80,7 @@ class Survey:
             project=project,
             containers=containers,
             build_no=None,
-            warnings=tuple(self.host.unclaimed()),
+            warnings=(*self.host.unclaimed(), *self._forgotten(request.scope)),
             stack_problem=project_problem or engine_problem,
             reader_problem=self.tiers.problem(),
             mounts=self.host.mounts(project, containers),
@@ -85,6 +89,15 @@ class Survey:
         if DATABASE_CONTAINER not in facts.missing_tools:
             facts = self._ask_database(request, facts)
         return evolve(facts, tiers=sizes())
+
+    def _forgotten(self, scope: Scope) -> tuple[str, ...]:
+        """Return what is to be said of snapshots that lie in the tiers; those of tiers at one place once."""
+        return tuple(dict.fromkeys(text for tier in scope.tiers for text in self.host.forgotten(tier)))
+
+    def _with_ground(self, found: TierFacts) -> TierFacts:
+        if not (found.is_folder and found.is_readable):
+            return found
+        return evolve(found, ground=self.snapshots.look(found.selection.root))
 
     def _sizes(self, tiers: tuple[TierFacts, ...]) -> tuple[TierFacts, ...]:
         """Return ``tiers`` with what each of them holds, where that can be looked at."""

@@ -9,9 +9,12 @@ from types import TracebackType
 from attrs import define, evolve, field, frozen
 
 from hermes_backup_core.backup.recovery import Outcome, Recovery
-from hermes_backup_core.domain.errors import CommandFailed, HermesBackupError
+from hermes_backup_core.domain.errors import CommandFailed, HermesBackupError, SnapshotFailed
+from hermes_backup_core.domain.figures import duration
 from hermes_backup_core.domain.host import Container
+from hermes_backup_core.domain.paths import shown
 from hermes_backup_core.domain.record import RunRecord
+from hermes_backup_core.domain.snapshots import Snapshot
 from hermes_backup_core.ports import Clock, Journal, Reporter, Stack
 from hermes_backup_core.services.containers import Containers, NotStopped, listed
 from hermes_backup_core.services.nextcloud import Nextcloud
@@ -146,6 +149,32 @@ class Switches:
         yield
         self._stop(self._named(names))
         self._keep(evolve(self.record, serving=()))
+
+    def take_snapshot(self, snapshot: Snapshot) -> None:
+        """Make ``snapshot``; raises `SnapshotFailed`, when nothing of it is left."""
+        began = self.clock.monotonic()
+        self._keep(evolve(self.record, snapshots=(*self.record.snapshots, snapshot)))
+        try:
+            self.recovery.snapshots.take(snapshot)
+        except (HermesBackupError, OSError) as err:
+            self._turn_back(lambda: self._remove((snapshot,)))
+            raise SnapshotFailed(shown(snapshot.of), str(err)) from err
+        self.reporter.info(f"snapshot of {snapshot} made in {duration(self.clock.monotonic() - began)}")
+
+    def snapshot_problem(self, snapshot: Snapshot) -> str | None:
+        """Return why what was read from ``snapshot`` cannot be trusted, or None where it can."""
+        return self.recovery.snapshots.problem(snapshot)
+
+    def drop_snapshots(self, snapshots: tuple[Snapshot, ...]) -> None:
+        """Remove those of ``snapshots`` that this run made; what resists is tried again at the end."""
+        made = tuple(snapshot for snapshot in snapshots if snapshot in self.record.snapshots)
+        self._turn_back(lambda: self._remove(made))
+
+    def _remove(self, snapshots: tuple[Snapshot, ...]) -> None:
+        for snapshot in self.recovery.remove_snapshots(snapshots):
+            self.reporter.info(f"removed the snapshot of {shown(snapshot.of)}")
+        left = tuple(snapshot for snapshot in self.record.snapshots if snapshot not in snapshots)
+        self._keep(evolve(self.record, snapshots=left))
 
     def _stop(self, containers: Sequence[Container]) -> None:
         try:

@@ -15,6 +15,7 @@ from hermes_backup_core.domain.paths import normalised
 from hermes_backup_core.domain.plan import BackupRequest
 from hermes_backup_core.domain.retention import RetentionPolicy
 from hermes_backup_core.domain.scope import Mode, Scope
+from hermes_backup_core.domain.snapshots import SnapshotPolicy
 
 _SCOPES = [scope.value for scope in Scope]
 
@@ -87,7 +88,14 @@ def _request(parser: argparse.ArgumentParser, typed: argparse.Namespace) -> Back
         mode=Mode.COLD if typed.cold else Mode.HOT,
         nextcloud_maintenance=not typed.no_nc_maintenance,
         touched_only=typed.cold == _TOUCHED,
+        snapshot=typed.snapshot,
     )
+
+
+def _policy(value: str) -> SnapshotPolicy:
+    if value != "require":
+        raise argparse.ArgumentTypeError(f"'{value}' is not 'require', and nothing else can be said of it")
+    return SnapshotPolicy.REQUIRED
 
 
 def _retention(typed: argparse.Namespace) -> RetentionPolicy | None:
@@ -125,6 +133,15 @@ def _parser() -> Parser:
         const=True,
         type=_touched,
         help="stop the stack while the tiers are read; =touched: only what may write to them",
+    )
+    how.add_argument(
+        "--snapshot",
+        nargs="?",
+        metavar="require",
+        type=_policy,
+        default=SnapshotPolicy.NEVER,
+        const=SnapshotPolicy.WISHED,
+        help="read tiers on btrfs, LVM or ZFS from a snapshot; =require: fail where that cannot be",
     )
     how.add_argument("--no-nc-maintenance", action="store_true", help="leave Nextcloud out of maintenance mode")
     how.add_argument("-y", "--yes", action="store_true", help="do not ask (for cron)")

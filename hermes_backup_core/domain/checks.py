@@ -16,9 +16,10 @@ from hermes_backup_core.domain.host import (
 )
 from hermes_backup_core.domain.naming import BackupName
 from hermes_backup_core.domain.paths import is_within, join, shown
-from hermes_backup_core.domain.plan import BackupRequest
+from hermes_backup_core.domain.plan import BackupRequest, snapshots_of
 from hermes_backup_core.domain.scope import DATABASES, Mode, Tier
-from hermes_backup_core.domain.tier_checks import tier_refusals, tier_unknown
+from hermes_backup_core.domain.snapshots import SnapshotPolicy
+from hermes_backup_core.domain.tier_checks import label, tier_refusals, tier_unknown
 
 # Packed size over content where no earlier backup tells better. At the low end of what is common: a backup
 # that does not fit after all fails cleanly, while one that was refused for nothing is a backup too few.
@@ -66,7 +67,14 @@ def check_backup(
         *_service_refusals(request, facts),
         *_database_refusals(request, facts),
     )
-    return Verdict(refusals, (*facts.warnings, *_warnings(request, facts)), tuple(_unknown(facts)))
+    unfit = tuple(_not_in_a_snapshot(request, facts, name))
+    required = request.snapshot is SnapshotPolicy.REQUIRED
+    warnings = (*facts.warnings, *_warnings(request, facts))
+    return Verdict(
+        (*refusals, *(f"{text}: put that right, or leave --snapshot=require out" for text in unfit if required)),
+        (*warnings, *(f"{text}; it is packed as it lies there" for text in unfit if not required)),
+        tuple(_unknown(facts)),
+    )
 
 
 def estimate(facts: HostFacts, ratios: Mapping[Tier, float]) -> int:
@@ -136,11 +144,21 @@ def _database_refusals(request: BackupRequest, facts: HostFacts) -> Iterator[str
         )
 
 
+def _not_in_a_snapshot(request: BackupRequest, facts: HostFacts, name: BackupName) -> Iterator[str]:
+    """Yield for each tier that no snapshot can be had of why that is, and what would help."""
+    why = snapshots_of(request, facts, name).live
+    for found in facts.tiers:
+        if found.tier in why and not found.ground.unknown:
+            yield f"{label(found)} cannot be packed from a snapshot, since {why[found.tier]}"
+
+
 def _unknown(facts: HostFacts) -> Iterator[str]:
     if facts.stack_problem:
         yield facts.stack_problem
     for found in facts.tiers:
         yield from tier_unknown(found)
+        if found.ground.unknown:
+            yield f"{label(found)}: {found.ground.unknown}"
 
 
 def _warnings(request: BackupRequest, facts: HostFacts) -> Iterator[str]:

@@ -110,6 +110,42 @@ class NoRoom(HermesBackupError):
 
 
 @frozen
+class SnapshotFailed(HermesBackupError):
+    """A snapshot could not be made, or does not hold what it should."""
+
+    of: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"the snapshot of {self.of} failed: {self.reason}. "
+            "Put that right, or run the backup again without --snapshot."
+        )
+
+
+@frozen
+class SnapshotLeft(HermesBackupError):
+    """A snapshot could not be removed; ``command`` does it by hand."""
+
+    of: str
+    reason: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"a snapshot of {self.of} could not be removed ({self.reason}): run `{self.command}`"
+
+
+@frozen
+class SnapshotsLeft(HermesBackupError):
+    """Snapshots could not be removed; ``problems`` has a sentence for each, with what to type."""
+
+    problems: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "; ".join(self.problems)
+
+
+@frozen
 class StackNotRestored(HermesBackupError):
     """The backup is whole, but something that the run had switched off did not come back."""
 

@@ -8,6 +8,7 @@ from attrs import evolve, field, frozen
 
 from hermes_backup_core.domain.scope import Tier
 from hermes_backup_core.domain.selection import TierSelection
+from hermes_backup_core.domain.snapshots import Ground
 from hermes_backup_core.domain.topology import Topology
 
 DATABASE_CONTAINER = "hermes_db_server"
@@ -151,7 +152,7 @@ class TierFacts:
     those that are links to a folder outside the tier, which its backup would not hold, with that folder;
     ``unmounted`` the mount points that `/etc/fstab` names for it and that nothing is mounted on. What a
     tier that is not ``is_readable`` holds is unknown: only root may look. ``ways`` are other paths to its
-    root, by mounts that show the same.
+    root, by mounts that show the same. ``ground`` is what snapshots can be made of, where they were asked for.
     """
 
     tier: Tier
@@ -165,6 +166,7 @@ class TierFacts:
     unmounted: tuple[str, ...] = ()
     size: TierSize = TierSize(0, 0)
     ways: tuple[str, ...] = ()
+    ground: Ground = field(default=Ground())
 
     @property
     def selections(self) -> tuple[TierSelection, ...]:

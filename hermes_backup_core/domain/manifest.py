@@ -83,7 +83,8 @@ class ChangedFiles:
 class Manifest:
     """What a backup says of itself. ``timestamp`` is UTC: ``20260601T103000Z``.
 
-    ``changed_files`` goes by the tier's name, not the archive's: a grep for an archive must find one line.
+    ``changed_files`` goes by the tier's name, not the archive's: a grep for an archive must find one line. So does
+    ``snapshots``, the kind of snapshot that a tier was packed from.
     """
 
     build_no: str
@@ -99,6 +100,7 @@ class Manifest:
     accounts: dict[str, ArchiveEntry] = field(factory=dict)
     compose: ComposeRecord | None = None
     changed_files: dict[str, ChangedFiles] = field(factory=dict)
+    snapshots: dict[str, str] = field(factory=dict)
 
     @property
     def members(self) -> dict[str, ArchiveEntry]:
@@ -121,6 +123,8 @@ class Manifest:
         if self.changed_files:
             changed = {name: attrs.asdict(files) for name, files in self.changed_files.items()}
             lines.append(f'"changed_files": {_block(changed)}')
+        if self.snapshots:
+            lines.append(f'"snapshots": {_block(self.snapshots)}')
         # A file's name may be no UTF-8; what cannot be encoded becomes the very escape that JSON knows.
         return ("{\n  " + ",\n  ".join(lines) + "\n}\n").encode("utf-8", "backslashreplace")
 

@@ -6,9 +6,9 @@ while what happens, and the run can put it back whatever goes wrong in between.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from hermes_backup_core.domain.host import (
     DATABASE_CONTAINER,
@@ -30,6 +30,14 @@ from hermes_backup_core.domain.scope import (
     Tier,
 )
 from hermes_backup_core.domain.selection import TierSelection
+from hermes_backup_core.domain.snapshots import (
+    Snapshot,
+    SnapshotPlan,
+    SnapshotPolicy,
+    is_snapshot,
+    label,
+    plan_snapshots,
+)
 from hermes_backup_core.domain.stopping import counted, stop_lines
 from hermes_backup_core.domain.topology import Topology
 from hermes_backup_core.domain.touched import Footing, Reach, touched
@@ -47,6 +55,7 @@ class BackupRequest:
     mode: Mode = Mode.HOT
     nextcloud_maintenance: bool = True
     touched_only: bool = False
+    snapshot: SnapshotPolicy = SnapshotPolicy.NEVER
 
 
 @frozen
@@ -86,12 +95,38 @@ class PackTier:
 
     def __str__(self) -> str:
         folders = " and ".join(shown(folder) or "everything" for folder in self.selection.folders)
-        left_out = ", ".join(shown(folder) for folder in self.selection.left_out)
+        left_out = ", ".join(shown(folder) for folder in self.selection.left_out if not is_snapshot(folder))
         without = f", less {left_out}" if left_out else ""
+        state = ", from the snapshot," if self.selection.seen_at else ""
         return (
-            f"pack {folders} of {shown(self.selection.root)}{without} to {self.tier.member}"
+            f"pack {folders} of {shown(self.selection.root)}{without}{state} to {self.tier.member}"
             f" ({self.entries:,} entries, {self.content_bytes:,} bytes)"
         )
+
+
+@frozen
+class TakeSnapshots:
+    """Make ``snapshots``. A tier whose snapshot cannot be made after all is packed live.
+
+    The tiers ``now_or_never`` are packed right then in that case, since what is off now is needed for it.
+    """
+
+    snapshots: tuple[Snapshot, ...]
+    now_or_never: tuple[Tier, ...] = ()
+
+    def __str__(self) -> str:
+        made = (f"{snapshot} for {_listed(snapshot.tiers)}" for snapshot in self.snapshots)
+        return f"take a read-only snapshot of {'; of '.join(made)}"
+
+
+@frozen
+class DropSnapshots:
+    """Remove ``snapshots``: the last tier has been read from them."""
+
+    snapshots: tuple[Snapshot, ...]
+
+    def __str__(self) -> str:
+        return f"remove the snapshot of {', '.join(shown(snapshot.of) for snapshot in self.snapshots)}"
 
 
 @frozen
@@ -140,6 +175,8 @@ Step = (
     | ExportAccounts
     | DumpDatabase
     | PackTier
+    | TakeSnapshots
+    | DropSnapshots
     | WhileNextcloudInMaintenance
     | WhileStackStopped
     | WhileServing
@@ -185,8 +222,13 @@ class BackupPlan:
 
 def plan_backup(request: BackupRequest, facts: HostFacts, name: BackupName) -> BackupPlan:
     """Return the steps that carry ``request`` out on a host of ``facts``, which the checks have passed."""
-    tiers = {facts_of.tier: _packing(facts_of.tier, facts) for facts_of in facts.tiers}
-    steps = _hot(request, tiers) if request.mode is Mode.HOT else _cold(request, facts, tiers)
+    planned = snapshots_of(request, facts, name)
+    tiers = {facts_of.tier: _packing(facts_of.tier, facts, planned) for facts_of in facts.tiers}
+    steps = (
+        _hot(request, tiers, planned.snapshots)
+        if request.mode is Mode.HOT
+        else _cold(request, facts, tiers, planned.snapshots)
+    )
     return BackupPlan(
         request=request,
         name=name,
@@ -198,6 +240,14 @@ def plan_backup(request: BackupRequest, facts: HostFacts, name: BackupName) -> B
     )
 
 
+def snapshots_of(request: BackupRequest, facts: HostFacts, name: BackupName) -> SnapshotPlan:
+    """Return which snapshots a backup of ``request`` makes, and why tiers are in none."""
+    if request.snapshot is SnapshotPolicy.NEVER:
+        return SnapshotPlan()
+    grounds = [(found.tier, found.selection, found.ground) for found in facts.tiers if found.is_folder]
+    return plan_snapshots(grounds, label(facts.resolved.config, name.stamp))
+
+
 def flattened(steps: tuple[Step, ...]) -> Iterator[Step]:
     """Yield every step that does work, in the order in which they are carried out."""
     for step in steps:
@@ -207,18 +257,21 @@ def flattened(steps: tuple[Step, ...]) -> Iterator[Step]:
             yield step
 
 
-def _hot(request: BackupRequest, tiers: dict[Tier, PackTier]) -> tuple[Step, ...]:
+def _hot(request: BackupRequest, tiers: dict[Tier, PackTier], snapshots: tuple[Snapshot, ...]) -> tuple[Step, ...]:
     """Nextcloud's database and files are taken together, and first, so that its users wait the least."""
     exports: tuple[Step, ...] = (ExportDirectory(), ExportAccounts()) if request.scope.has_dumps else ()
     dumps: tuple[Step, ...] = tuple(map(DumpDatabase, DATABASES)) if request.scope.has_dumps else ()
     if Tier.NEXTCLOUD not in tiers or not request.nextcloud_maintenance:
-        return exports + dumps + tuple(tiers.values())
-    together = (*dumps[-1:], tiers[Tier.NEXTCLOUD])
-    others = tuple(step for tier, step in tiers.items() if tier is not Tier.NEXTCLOUD)
-    return (*exports, *dumps[:-1], WhileNextcloudInMaintenance(together), *others)
+        return (*exports, *dumps, *_taking(snapshots), *_packed(tiers.values(), snapshots))
+    together, others = _split(tiers, lambda step: step.tier is Tier.NEXTCLOUD and not step.selection.seen_at)
+    frozen_out = (*dumps[-1:], *_taking(snapshots, (Tier.NEXTCLOUD,)), *together)
+    nextcloud_first = sorted(others, key=lambda step: step.tier is not Tier.NEXTCLOUD)
+    return (*exports, *dumps[:-1], WhileNextcloudInMaintenance(frozen_out), *_packed(nextcloud_first, snapshots))
 
 
-def _cold(request: BackupRequest, facts: HostFacts, tiers: dict[Tier, PackTier]) -> tuple[Step, ...]:
+def _cold(
+    request: BackupRequest, facts: HostFacts, tiers: dict[Tier, PackTier], snapshots: tuple[Snapshot, ...]
+) -> tuple[Step, ...]:
     running = tuple(container.name for container in facts.containers if container.runs)
     reasons = _touched(request, facts) if request.touched_only else {}
     others = tuple(found.name for found in facts.containers if request.touched_only and found.name not in reasons)
@@ -226,14 +279,16 @@ def _cold(request: BackupRequest, facts: HostFacts, tiers: dict[Tier, PackTier])
     if request.scope.has_dumps:
         dumps: tuple[Step, ...] = (ExportDirectory(), ExportAccounts(), *map(DumpDatabase, DATABASES))
         dumping = (WhileServing((DATABASE_CONTAINER, LDAP_CONTAINER), dumps),)
+    live, seen = _split(tiers, lambda step: not step.selection.seen_at)
+    taking = _taking(snapshots, tuple(step.tier for step in seen))
     stopped = WhileStackStopped(
         containers=tuple(name for name in running if name not in others),
-        steps=(*dumping, *tiers.values()),
+        steps=(*dumping, *taking, *live),
         untouched=others,
         going_on=tuple(name for name in running if name in others),
         reasons=reasons,
     )
-    return (stopped,)
+    return (stopped, *_packed(seen, snapshots))
 
 
 def _touched(request: BackupRequest, facts: HostFacts) -> dict[str, str]:
@@ -242,9 +297,43 @@ def _touched(request: BackupRequest, facts: HostFacts) -> dict[str, str]:
     return touched(Footing(facts.project, facts.containers, facts.mounts), reach)
 
 
-def _packing(tier: Tier, facts: HostFacts) -> PackTier:
+def _taking(snapshots: tuple[Snapshot, ...], now_or_never: tuple[Tier, ...] = ()) -> tuple[Step, ...]:
+    if not snapshots:
+        return ()
+    served = {tier for snapshot in snapshots for tier in snapshot.tiers}
+    return (TakeSnapshots(snapshots, tuple(tier for tier in now_or_never if tier in served)),)
+
+
+def _packed(steps: Iterable[PackTier], snapshots: tuple[Snapshot, ...]) -> tuple[Step, ...]:
+    """Return ``steps``, each of ``snapshots`` removed behind the last one that needs it."""
+    waiting = {snapshot: set(snapshot.tiers) for snapshot in snapshots}
+    packed: list[Step] = []
+    for step in steps:
+        packed.append(step)
+        for tiers in waiting.values():
+            tiers.discard(step.tier)
+        if done := tuple(snapshot for snapshot, tiers in waiting.items() if not tiers):
+            packed.append(DropSnapshots(done))
+            waiting = {snapshot: tiers for snapshot, tiers in waiting.items() if tiers}
+    return tuple(packed)
+
+
+def _split(
+    tiers: dict[Tier, PackTier], belongs: Callable[[PackTier], bool]
+) -> tuple[tuple[PackTier, ...], tuple[PackTier, ...]]:
+    """Return the steps that ``belongs`` is true of, and the others."""
+    steps = tiers.values()
+    return tuple(filter(belongs, steps)), tuple(step for step in steps if not belongs(step))
+
+
+def _packing(tier: Tier, facts: HostFacts, planned: SnapshotPlan) -> PackTier:
     found = next(found for found in facts.tiers if found.tier is tier)
-    return PackTier(tier, found.selection, found.size.bytes, found.size.entries)
+    selection = found.selection
+    for snapshot in planned.snapshots:
+        # It may lie in the tier itself: where others of the volume are packed live, or this one is after all.
+        selection = selection.without(snapshot.place)
+    selection = evolve(selection, seen_at=planned.places.get(tier))
+    return PackTier(tier, selection, found.size.bytes, found.size.entries)
 
 
 def _described(steps: tuple[Step, ...], indent: str) -> Iterator[str]:
@@ -256,3 +345,8 @@ def _described(steps: tuple[Step, ...], indent: str) -> Iterator[str]:
 
 def _names(containers: tuple[str, ...]) -> str:
     return ", ".join(containers) or "none"
+
+
+def _listed(tiers: tuple[Tier, ...]) -> str:
+    *others, last = (tier.value for tier in tiers)
+    return f"{', '.join(others)} and {last}" if others else last

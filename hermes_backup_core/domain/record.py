@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import attrs
 import cattrs
 from attrs import frozen
 
 from hermes_backup_core.domain.errors import HermesBackupError
+from hermes_backup_core.domain.snapshots import Snapshot
 
 
 @frozen
@@ -30,6 +30,7 @@ class RunRecord:
     stopped, ``serving`` those it started for the dumps, ``maintenance`` whether it put Nextcloud into
     maintenance mode. ``since`` is local time, for people. ``stopping`` are those that the engine has been
     told to stop, which it will do until ``stop_ends`` (seconds since 1970) even when nobody waits for it.
+    ``snapshots`` are those that were made, or were about to be.
     """
 
     pid: int
@@ -41,10 +42,11 @@ class RunRecord:
     serving: tuple[str, ...] = ()
     stopping: tuple[str, ...] = ()
     stop_ends: float = 0.0
+    snapshots: tuple[Snapshot, ...] = ()
 
     def render(self) -> bytes:
         """Return the record as JSON."""
-        return json.dumps(attrs.asdict(self), indent=2).encode()
+        return json.dumps(cattrs.unstructure(self), indent=2).encode()
 
     @classmethod
     def parse(cls, data: bytes) -> RunRecord:

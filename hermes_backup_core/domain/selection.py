@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from hermes_backup_core.domain.paths import is_below, is_within, join
+from hermes_backup_core.domain.paths import is_below, is_within, join, relative
 
 
 @frozen
@@ -14,12 +14,25 @@ class TierSelection:
     ``root`` is the tier's absolute path; ``folders`` and ``left_out`` are relative to it, names and never
     patterns, and may hold bytes that are no UTF-8 (as `os.fsdecode` gives them). The folder ``""`` means
     all of the root. A folder that lies below a ``left_out`` one is packed all the same; one that does not
-    exist is passed over.
+    exist is passed over. ``seen_at`` is where all of this is read instead of at the root: in a snapshot.
     """
 
     root: str
     folders: tuple[str, ...] = ("",)
     left_out: tuple[str, ...] = ()
+    seen_at: str | None = None
+
+    @property
+    def place(self) -> str:
+        """The folder at which the root's content is read."""
+        return self.seen_at or self.root
+
+    def without(self, path: str) -> TierSelection:
+        """Return the selection less what lies at ``path`` (absolute) and below, where it would hold that."""
+        if not self.holds(path):
+            return self
+        left_out = {*self.left_out, relative(path, self.root)} - {""}
+        return evolve(self, left_out=tuple(sorted(left_out)))
 
     def holds(self, path: str) -> bool:
         """Whether the absolute, normalised ``path`` would be packed: the nearest folder above it decides."""

@@ -13,6 +13,7 @@ from hermes_backup_core.domain.host import ComposeProject, Container, MountOnHos
 from hermes_backup_core.domain.paths import is_below, join, normalised, relative, shown
 from hermes_backup_core.domain.scope import Tier
 from hermes_backup_core.domain.selection import TierSelection
+from hermes_backup_core.domain.snapshots import is_snapshot
 from hermes_backup_core.domain.topology import Topology
 from hermes_backup_core.ports import Files, Stack
 
@@ -105,13 +106,15 @@ class HostLook:
         if names is None:
             return evolve(nothing, is_folder=True, is_empty=False, is_readable=False)
         devices = tuple(self.files.resolve(device) for device in project.volumes.values())
-        selection = _without(left_out, resolved.select(tier, self._live_folders(tier, path, devices)))
+        selection = resolved.select(tier, self._live_folders(tier, path, devices))
+        for own in (*([left_out] if left_out else []), *(join(path, name) for name in names if is_snapshot(name))):
+            selection = selection.without(own)
         return TierFacts(
             tier=tier,
             path=self.topology.path(tier),
             selection=selection,
             is_folder=True,
-            is_empty=not names,
+            is_empty=all(map(is_snapshot, names)),
             missing=tuple(self._missing(tier, resolved, devices)),
             linked_away=tuple(self._linked_away(tier, resolved, project, selection)),
             unmounted=self.files.unmounted(path),
@@ -125,9 +128,20 @@ class HostLook:
             if not self.files.is_folder(path):
                 continue
             owned = [folder for tier in Tier for folder in resolved.folders(tier)]
-            strays = [name for name in sorted(self.names(path) or ()) if not _is_claimed(join(path, name), owned)]
+            names = (name for name in sorted(self.names(path) or ()) if not is_snapshot(name))
+            strays = [name for name in names if not _is_claimed(join(path, name), owned)]
             if strays:
                 yield f"in no backup, because no tier owns it: {', '.join(map(shown, strays))} in {shown(path)}"
+
+    def forgotten(self, tier: Tier) -> Iterator[str]:
+        """Yield a warning for each snapshot of a backup's that lies at the root of ``tier``."""
+        path = self.resolved().path(tier)
+        for name in sorted(self.names(path) or ()) if self.files.is_folder(path) else ():
+            if is_snapshot(name):
+                yield (
+                    f"another backup left its snapshot {shown(name)} in {shown(path)}: if none is under way, run "
+                    f"`btrfs subvolume delete {shown(join(path, name))}`"
+                )
 
     def _missing(self, tier: Tier, resolved: Topology, devices: tuple[str, ...]) -> Iterator[str]:
         """Yield the folders that a volume of ``tier`` is bound to, or that the tier is, and that are not there."""
@@ -158,13 +172,6 @@ class HostLook:
         if not self.files.is_folder(folder):
             return False
         return any(name == "ibdata1" or name.endswith(".mdb") for name in self.names(folder) or ())
-
-
-def _without(folder: str | None, selection: TierSelection) -> TierSelection:
-    if folder is None or not selection.holds(folder):
-        return selection
-    left_out = {*selection.left_out, relative(folder, selection.root)} - {""}
-    return evolve(selection, left_out=tuple(sorted(left_out)))
 
 
 def _is_claimed(path: str, owned: list[str]) -> bool:

@@ -11,13 +11,19 @@ from hermes_backup_core.domain.errors import CommandFailed, Ended, HermesBackupE
 from hermes_backup_core.domain.plan import BackupRequest
 from hermes_backup_core.domain.record import RunRecord
 from hermes_backup_core.domain.scope import Mode, Scope
+from hermes_backup_core.domain.snapshots import SnapshotPolicy
 from tests.unit.fakes.host import OUTPUT, Hook, MemoryHost, one_disk_host, plain_host
+from tests.unit.fakes.snapshots import subvolume
 from tests.unit.fakes.state import State
 from tests.unit.fakes.wiring import RECORD, back_up, job_of, request_of
 
 HOT = request_of(Scope.ALL, Mode.HOT)
 COLD = request_of(Scope.ALL, Mode.COLD)
-BOTH = pytest.mark.parametrize("request_", [HOT, COLD], ids=["hot", "cold"])
+HOT_SEEN = request_of(Scope.ALL, Mode.HOT, snapshot=SnapshotPolicy.WISHED)
+COLD_SEEN = request_of(Scope.ALL, Mode.COLD, snapshot=SnapshotPolicy.WISHED)
+BOTH = pytest.mark.parametrize(
+    "request_", [HOT, COLD, HOT_SEEN, COLD_SEEN], ids=["hot", "cold", "hot from snapshots", "cold from snapshots"]
+)
 
 
 def slow_host() -> MemoryHost:
@@ -27,6 +33,8 @@ def slow_host() -> MemoryHost:
     host.boxes["hermes_postfix_dkim"].state = "paused"
     host.database.boots_for = 5
     host.occ_boots_for = 5
+    for tier in ("data", "vmail", "files"):
+        host.grounds[f"/mnt/{tier}"] = subvolume(f"/mnt/{tier}")
     return host
 
 

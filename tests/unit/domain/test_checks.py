@@ -12,8 +12,10 @@ from hermes_backup_core.domain.errors import Refused
 from hermes_backup_core.domain.host import HostFacts, Room, TierSize
 from hermes_backup_core.domain.plan import BackupRequest
 from hermes_backup_core.domain.scope import DATABASES, Mode, Scope, Tier
+from hermes_backup_core.domain.snapshots import Ground, SnapshotPolicy
 from hermes_backup_core.domain.topology import Topology
 from tests.unit.domain.facts import NAME, TOPOLOGY, containers, facts_of, output_facts, tier_facts, with_tier
+from tests.unit.fakes.snapshots import PLAIN, subvolume
 
 
 def check(facts: HostFacts, scope: Scope = Scope.ALL, mode: Mode = Mode.HOT, maintenance: bool = True) -> Verdict:
@@ -258,3 +260,44 @@ def test_room_is_compared_with_what_earlier_backups_came_to() -> None:
     request = BackupRequest(Scope.VMAIL, "/backups")
     assert check_backup(request, facts, NAME).refusals == ()
     assert len(check_backup(request, facts, NAME, {Tier.VMAIL: 0.9}).refusals) == 1
+
+
+# Snapshots
+
+
+def snapshot_verdict(policy: SnapshotPolicy, *grounds: Ground) -> Verdict:
+    tiers = tuple(
+        tier_facts(tier, ground=ground) for tier, ground in zip((Tier.VMAIL, Tier.NEXTCLOUD), grounds, strict=False)
+    )
+    return check_backup(BackupRequest(Scope.VMAIL, "/backups", snapshot=policy), facts_of(tiers=tiers), NAME)
+
+
+def test_a_tier_that_no_snapshot_can_be_had_of_is_refused_where_one_is_required() -> None:
+    verdict = snapshot_verdict(SnapshotPolicy.REQUIRED, PLAIN, subvolume("/mnt/files"))
+    assert verdict.refusals == (
+        (
+            "the vmail tier (VMAIL_MOUNT, /mnt/vmail) cannot be packed from a snapshot, since it lies on ext4 without "
+            "LVM, of which no snapshot can be had: put that right, or leave --snapshot=require out"
+        ),
+    )
+    assert (verdict.warnings, verdict.unknown) == ((), ())
+
+
+def test_it_is_a_warning_where_one_is_wished_and_nothing_where_none_is() -> None:
+    (warning,) = snapshot_verdict(SnapshotPolicy.WISHED, PLAIN).warnings
+    assert warning.endswith("of which no snapshot can be had; it is packed as it lies there")
+    assert snapshot_verdict(SnapshotPolicy.WISHED, PLAIN).refusals == ()
+    assert snapshot_verdict(SnapshotPolicy.NEVER, PLAIN) == Verdict(())
+
+
+@pytest.mark.parametrize("policy", [SnapshotPolicy.REQUIRED, SnapshotPolicy.WISHED])
+def test_what_only_root_can_find_out_stands_in_no_dry_runs_way(policy: SnapshotPolicy) -> None:
+    verdict = snapshot_verdict(policy, Ground(unknown="only root can find out"))
+    assert (verdict.refusals, verdict.warnings) == ((), ())
+    assert verdict.unknown == ("the vmail tier (VMAIL_MOUNT, /mnt/vmail): only root can find out",)
+
+
+def test_a_tier_that_is_not_there_is_told_of_once() -> None:
+    tiers = (tier_facts(Tier.VMAIL, is_folder=False),)
+    request = BackupRequest(Scope.VMAIL, "/backups", snapshot=SnapshotPolicy.REQUIRED)
+    assert len(check_backup(request, facts_of(tiers=tiers), NAME).refusals) == 1

@@ -34,6 +34,7 @@ def manifest_of(scope: Scope = Scope.ALL, **changes: Any) -> Manifest:
         accounts={"accounts.sql.gz": ArchiveEntry(DIGEST, 99, None, 100)} if scope.has_dumps else {},
         compose=ComposeRecord("hermes", {"dbase": "/mnt/data/dbase"}),
         changed_files={"vmail": ChangedFiles(2, ("a", "b"))},
+        snapshots={"data": "btrfs", "vmail": "lvm"},
     )
     return evolve(manifest, **changes)
 
@@ -124,14 +125,16 @@ def test_the_layout_is_the_one_in_the_field_with_what_is_new_behind_it() -> None
         f'  "archives": {{\n    "vmail.tar.gz": {{"sha256": "{DIGEST}", "size_bytes": 123, "entries": 4, '
         '"content_bytes": 567}\n  },\n  "accounts": {},\n'
         '  "compose": {\n    "project": "hermes",\n    "volumes": {"dbase": "/mnt/data/dbase"}\n  },\n'
-        '  "changed_files": {\n    "vmail": {"count": 2, "names": ["a", "b"]}\n  }\n}\n'
+        '  "changed_files": {\n    "vmail": {"count": 2, "names": ["a", "b"]}\n  },\n'
+        '  "snapshots": {\n    "data": "btrfs",\n    "vmail": "lvm"\n  }\n}\n'
     )
 
 
 def test_what_there_is_nothing_of_is_left_out() -> None:
-    text = manifest_of(Scope.VMAIL, compose=None, changed_files={}).render().decode()
+    text = manifest_of(Scope.VMAIL, compose=None, changed_files={}, snapshots={}).render().decode()
     assert "compose" not in text
     assert "changed_files" not in text
+    assert "snapshots" not in text
 
 
 def test_no_member_that_older_readers_do_not_know_looks_like_one_they_do() -> None:

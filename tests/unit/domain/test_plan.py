@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
-from hermes_backup_core.domain.host import ComposeProject, MountOnHost, Service
+import pytest
+from attrs import evolve
+
+from hermes_backup_core.domain.host import ComposeProject, HostFacts, MountOnHost, Service
 from hermes_backup_core.domain.plan import (
     BackupPlan,
     BackupRequest,
+    DropSnapshots,
     DumpDatabase,
     ExportAccounts,
     ExportDirectory,
     PackTier,
     Step,
+    TakeSnapshots,
     WhileNextcloudInMaintenance,
     WhileServing,
     WhileStackStopped,
@@ -21,8 +26,10 @@ from hermes_backup_core.domain.plan import (
 )
 from hermes_backup_core.domain.scope import DATABASES, Mode, Scope, Tier
 from hermes_backup_core.domain.selection import TierSelection
+from hermes_backup_core.domain.snapshots import SnapshotPolicy
 from hermes_backup_core.domain.topology import Topology
 from tests.unit.domain.facts import NAME, SERVICES, containers, facts_of
+from tests.unit.fakes.snapshots import PLAIN, subvolume
 
 Shape = list["str | tuple[str, Shape]"]
 
@@ -50,11 +57,15 @@ def _short(step: Step) -> str | tuple[str, Shape]:
         case DumpDatabase():
             return step.database
         case PackTier():
-            return f"pack {step.tier.value}"
+            return f"pack {step.tier.value}" + " seen" * bool(step.selection.seen_at)
         case ExportDirectory():
             return "ldap"
         case ExportAccounts():
             return "accounts"
+        case TakeSnapshots():
+            return "take " + " ".join(snapshot.of for snapshot in step.snapshots)
+        case DropSnapshots():
+            return "drop " + " ".join(snapshot.of for snapshot in step.snapshots)
 
 
 FIVE = list(DATABASES[:-1])
@@ -208,3 +219,96 @@ def test_the_folders_of_a_tier_on_a_shared_path_are_told() -> None:
 def test_a_path_that_is_no_utf_8_is_shown_escaped() -> None:
     step = PackTier(Tier.VMAIL, TierSelection("/mnt/caf\udce9", ("x\n",), ("y\udce9",)), 1, 1)
     assert str(step) == "pack x\\n of /mnt/caf\\xe9, less y\\xe9 to vmail.tar.gz (1 entries, 1 bytes)"
+
+
+def on(*roots: str, **changes: Any) -> HostFacts:
+    """Facts of a host of whose tiers these paths are btrfs subvolumes."""
+    facts = facts_of(Scope.ALL, **changes)
+    grounds = {root: subvolume(root) for root in roots}
+    tiers = tuple(evolve(found, ground=grounds.get(found.path, PLAIN)) for found in facts.tiers)
+    return evolve(facts, tiers=tiers)
+
+
+def snapped(facts: HostFacts, mode: Mode = Mode.HOT, maintenance: bool = True) -> BackupPlan:
+    return plan_backup(
+        BackupRequest(Scope.ALL, "/backups", mode, maintenance, snapshot=SnapshotPolicy.WISHED), facts, NAME
+    )
+
+
+def test_nextcloud_is_in_maintenance_only_until_its_snapshot_stands() -> None:
+    assert shape(snapped(on("/mnt/files", "/mnt/vmail")).steps) == [
+        *("ldap", "accounts", *FIVE),
+        ("maintenance", ["nextcloud", "take /mnt/vmail /mnt/files"]),
+        *("pack nextcloud seen", "drop /mnt/files", "pack config", "pack data", "pack archive"),
+        *("pack vmail seen", "drop /mnt/vmail"),
+    ]
+
+
+def test_nextcloud_is_packed_in_maintenance_where_only_others_have_snapshots() -> None:
+    assert shape(snapped(on("/mnt/vmail")).steps) == [
+        *("ldap", "accounts", *FIVE),
+        ("maintenance", ["nextcloud", "take /mnt/vmail", "pack nextcloud"]),
+        *("pack config", "pack data", "pack archive", "pack vmail seen", "drop /mnt/vmail"),
+    ]
+
+
+def test_without_maintenance_snapshots_are_taken_right_after_the_dumps() -> None:
+    assert shape(snapped(on("/mnt/files"), maintenance=False).steps) == [
+        *("ldap", "accounts", *SIX, "take /mnt/files", *OTHERS, "pack nextcloud seen", "drop /mnt/files")
+    ]
+
+
+def test_a_cold_backup_starts_the_stack_when_the_snapshots_stand_and_all_others_are_packed() -> None:
+    plan = snapped(on("/mnt/data", "/mnt/vmail"), Mode.COLD)
+    stopped, *after = shape(plan.steps)
+    assert stopped == (
+        "stopped",
+        [
+            ("serving", ["ldap", "accounts", *SIX]),
+            *("take /mnt/data /mnt/vmail", "pack config", "pack archive", "pack nextcloud"),
+        ],
+    )
+    assert after == ["pack data seen", "drop /mnt/data", "pack vmail seen", "drop /mnt/vmail"]
+    (taking,) = [step for step in flattened(plan.steps) if isinstance(step, TakeSnapshots)]
+    assert taking.now_or_never == (Tier.DATA, Tier.VMAIL)
+
+
+def test_who_wants_no_snapshots_gets_the_plan_as_ever() -> None:
+    facts = on("/mnt/data", "/mnt/vmail", "/mnt/files")
+    assert plan_backup(BackupRequest(Scope.ALL, "/backups"), facts, NAME) == plan_of(Scope.ALL, tiers=facts.tiers)
+    assert snapped(on()).steps == plan_of(Scope.ALL).steps
+
+
+def test_a_shared_snapshot_stays_until_the_last_tier_is_packed_and_is_in_none_of_them() -> None:
+    one = Topology("/opt/hermes", "/mnt/one", "/mnt/one", "/mnt/one", "/mnt/one")
+    facts = facts_of(Scope.ALL, topology=one)
+    tiers = tuple(
+        evolve(found, ground=PLAIN if found.tier is Tier.CONFIG else subvolume("/mnt/one")) for found in facts.tiers
+    )
+    tiers = tuple(
+        evolve(found, ground=subvolume("/mnt/one", subvolumes=("/mnt/one/app/x",)))
+        if found.tier is Tier.NEXTCLOUD
+        else found
+        for found in tiers
+    )
+    plan = snapped(evolve(facts, tiers=tiers), maintenance=False)
+    assert shape(plan.steps)[-7:] == [
+        *("take /mnt/one", "pack config", "pack data seen", "pack archive seen", "pack vmail seen", "drop /mnt/one"),
+        "pack nextcloud",
+    ]
+    (taking,) = [step for step in plan.steps if isinstance(step, TakeSnapshots)]
+    (snapshot,) = taking.snapshots
+    packing = [step for step in flattened(plan.steps) if isinstance(step, PackTier)]
+    assert not any(step.selection.holds(snapshot.place) for step in packing)
+
+
+def test_a_dry_run_tells_what_is_read_from_which_snapshot() -> None:
+    lines = list(snapped(on("/mnt/vmail", "/mnt/files"), maintenance=False).describe())
+    assert "take a read-only snapshot of /mnt/vmail (btrfs) for vmail; of /mnt/files (btrfs) for nextcloud" in lines
+    seen = "pack everything of /mnt/vmail, from the snapshot, to vmail.tar.gz (10 entries, 1,000 bytes)"
+    assert lines[lines.index(seen) + 1] == "remove the snapshot of /mnt/vmail"
+    one = evolve(facts_of(Scope.ALL), tiers=tuple(evolve(f, ground=subvolume("/")) for f in facts_of().tiers))
+    assert any(
+        "snapshot of / (btrfs) for config, data, archive, vmail and nextcloud" in line
+        for line in snapped(one).describe()
+    )

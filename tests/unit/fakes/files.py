@@ -131,6 +131,9 @@ class MemoryTiers:
 
     def pack(self, selection: TierSelection, write: Callable[[bytes], object], *, tag: str) -> PackReport:
         with self.host.port("tiers.pack"):
+            if selection.seen_at and not self.host.is_folder(selection.seen_at):
+                raise CommandFailed(("tar", "--create"), 2, f"{selection.seen_at}: No such file or directory")
+            selection = evolve(selection, root=selection.place)
             held = {*_held(self.host, selection), *_shaped(self.host, selection)}
             paths = [path for path in sorted(held) if not self._is_tagged(path, tag)]
             stream = _tar(self.host, selection.root, paths)

@@ -17,6 +17,7 @@ from hermes_backup_core.domain.host import ComposeProject, Dependency, Mount, Ro
 from hermes_backup_core.domain.paths import is_below, is_within
 from hermes_backup_core.domain.scope import DATABASES
 from hermes_backup_core.domain.selection import PackReport
+from hermes_backup_core.domain.snapshots import Ground
 from tests.unit.fakes.state import Box, Database, State, running
 
 ROOT = "/opt/hermes"
@@ -83,6 +84,12 @@ class MemoryHost:
     load_trouble: str = ""
     # Where slapd's database lies, for those who ask for its LDIF; `ldif` is that otherwise.
     ldap_file: str | None = None
+
+    # What folders lie on, in so far as snapshots can be had; and what goes wrong with those, by what they are of.
+    grounds: dict[str, Ground] = field(factory=dict)
+    snapshot_trouble: dict[str, str] = field(factory=dict)
+    snapshot_overflow: dict[str, str] = field(factory=dict)
+    snapshot_stays: dict[str, str] = field(factory=dict)
 
     mounts: tuple[Mount, ...] = ()
     # What the engine has mounted, by container, beyond what Compose says.

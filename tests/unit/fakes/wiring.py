@@ -14,6 +14,7 @@ from hermes_backup_core.domain.paths import is_within
 from hermes_backup_core.domain.plan import BackupRequest
 from hermes_backup_core.domain.record import RunRecord
 from hermes_backup_core.domain.scope import Mode, Scope
+from hermes_backup_core.domain.snapshots import SnapshotPolicy
 from hermes_backup_core.restore.credentials import root_passwords
 from hermes_backup_core.restore.databases import Databases
 from hermes_backup_core.restore.folders import Folders
@@ -31,6 +32,7 @@ from tests.unit.fakes.files import MemoryFiles, MemoryTiers
 from tests.unit.fakes.host import OUTPUT, ROOT, MemoryHost, plain_host
 from tests.unit.fakes.programs import DEFAULTS
 from tests.unit.fakes.schemas import MemoryAccounts, MemorySchemas
+from tests.unit.fakes.snapshots import MemorySnapshots
 from tests.unit.fakes.stack import MemoryStack
 from tests.unit.fakes.state import Database
 from tests.unit.fakes.target import MemoryTarget
@@ -52,13 +54,14 @@ def survey_of(host: MemoryHost) -> Survey:
         tiers=MemoryTiers(host),
         database=MariaDB(stack),
         directory=Directory(stack),
+        snapshots=MemorySnapshots(host),
     )
 
 
 def recovery_of(host: MemoryHost) -> Recovery:
     """Return what puts ``host`` right."""
     stack = MemoryStack(host)
-    return Recovery(stack, Nextcloud(stack), MemoryFiles(host), MemoryClock(host))
+    return Recovery(stack, Nextcloud(stack), MemoryFiles(host), MemoryClock(host), MemorySnapshots(host))
 
 
 def job_of(host: MemoryHost) -> BackupJob:
@@ -74,9 +77,14 @@ def job_of(host: MemoryHost) -> BackupJob:
     )
 
 
-def request_of(scope: Scope = Scope.ALL, mode: Mode = Mode.HOT, maintenance: bool = True) -> BackupRequest:
+def request_of(
+    scope: Scope = Scope.ALL,
+    mode: Mode = Mode.HOT,
+    maintenance: bool = True,
+    snapshot: SnapshotPolicy = SnapshotPolicy.NEVER,
+) -> BackupRequest:
     """Return a request for a backup into the host's folder for backups."""
-    return BackupRequest(scope, OUTPUT, mode, maintenance)
+    return BackupRequest(scope, OUTPUT, mode, maintenance, snapshot=snapshot)
 
 
 def back_up(host: MemoryHost, request: BackupRequest | None = None) -> BackupResult:
