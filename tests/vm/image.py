@@ -6,6 +6,7 @@ machine never writes to it.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sys
@@ -71,17 +72,19 @@ def ensure() -> Image:
     debian.require_root()
     debian.need(NEEDED)
     made = Image(home() / f"image-{key()}")
-    if not made.folder.exists():
-        for old in home().glob("image-*"):
-            shutil.rmtree(old)
-        home().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="making-", dir=home()) as folder:
-            _make(Path(folder))
+    home().mkdir(parents=True, exist_ok=True)
+    with (home() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.folder.exists():
+            for old in (*home().glob("image-*"), *home().glob("making-*")):
+                shutil.rmtree(old)
+            with tempfile.TemporaryDirectory(prefix="making-", dir=home()) as folder:
+                _make(Path(folder))
     return made
 
 
 def _make(folder: Path) -> None:
-    say("Making the virtual machine's file system from Debian packages (once; it takes about three minutes)")
+    say("Making the virtual machine's file system from Debian packages (once; it takes about a minute)")
     root, packages = folder / "root", folder / "packages"
     _install_packages(packages)
     run(_mmdebstrap(root, packages), data=_sources().encode())

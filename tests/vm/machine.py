@@ -128,7 +128,20 @@ def _make_work(place: Path, script: str) -> None:
 
 def _command(image: Image, work: Path, console: Path, disks: Sequence[Path]) -> list[str]:
     kernel = "root=/dev/vda rw console=ttyS0 quiet systemd.show_status=0 mitigations=off net.ifnames=0"
-    argv = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "Nehalem", "-smp", "1", "-m", MEMORY]
+    # Whatever ends the tests ends the machine as well.
+    argv = [
+        "setpriv",
+        "--pdeathsig=KILL",
+        "qemu-system-x86_64",
+        "-accel",
+        "tcg,thread=multi",
+        "-cpu",
+        "Nehalem",
+        "-smp",
+        "1",
+        "-m",
+        MEMORY,
+    ]
     argv += ["-display", "none", "-monitor", "none", "-nic", "none", "-no-reboot", "-serial", f"file:{console}"]
     argv += ["-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", kernel]
     # The first disk is everybody's: what is written to it is forgotten.

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +44,27 @@ def host() -> Iterator[FakeHost]:
         yield host
     assert host.engine.surprises == []
     assert traces() == []
+
+
+@contextmanager
+def turning_over(folder: Path) -> Iterator[None]:
+    """Make a file and remove the one before, again and again, while the context lasts."""
+    ended = threading.Event()
+
+    def turn() -> None:
+        for number in count():
+            (folder / f"turn.{number}").write_text(f"{number}\n")
+            (folder / f"turn.{number - 1}").unlink(missing_ok=True)
+            if ended.wait(0.005):
+                return
+
+    worker = threading.Thread(target=turn)
+    worker.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        worker.join()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -94,6 +119,31 @@ def test_tiers_on_one_volume_share_a_snapshot_and_one_of_its_own_has_another(hos
         assert "which a snapshot would leave empty" not in done.out
         assert not host.engine.hermes.maintenance
         assert traces() == []
+
+
+def test_a_tier_that_is_a_bind_mount_is_read_in_the_snapshot_of_where_it_comes_from(host: FakeHost) -> None:
+    vmail = host.tiers["vmail"]
+    with moved_to(host.base / "mnt", "tiers", "ext4"):
+        elsewhere = vmail.rename(host.base / "mnt/disk")
+        vmail.mkdir()
+        command("mount", "--bind", str(elsewhere), str(vmail))
+        host.engine.before("--directory=", act=mail(host, "late").touch)
+        done = host.run(*host.command("vmail", REQUIRE))
+        command("umount", str(vmail))
+        assert (done.code, done.err) == (0, "")
+        assert names(host.made(".tar")[0], "vmail") == {"note.txt", "dovecot/mail.1"}
+
+
+def test_files_that_come_and_go_all_the_time_are_from_one_moment(host: FakeHost) -> None:
+    """Each name is linked before the one before it goes: at any moment there are one or two, never more nor none."""
+    with moved_to(host.tiers["vmail"], "vmail", "xfs"):
+        with turning_over(host.tiers["vmail"]):
+            done = host.run(*host.command("vmail", REQUIRE))
+        assert (done.code, done.err) == (0, "")
+        turned = {name for name in names(host.made(".tar")[0], "vmail") if name.startswith("turn.")}
+        assert 1 <= len(turned) <= 2
+        numbers = sorted(int(name.removeprefix("turn.")) for name in turned)
+        assert numbers[-1] - numbers[0] == len(numbers) - 1
 
 
 def test_no_room_in_the_volume_group_is_refused_with_figures_or_packed_live(host: FakeHost) -> None:
