@@ -13,14 +13,7 @@ from hermes_backup_core.archive.outer import SLOT_BYTES
 from hermes_backup_core.backup.output import Member, Output
 from hermes_backup_core.backup.result import BackupResult, MemberResult
 from hermes_backup_core.backup.switches import Switches
-from hermes_backup_core.domain.errors import CommandFailed, HermesBackupError, SnapshotFailed
-from hermes_backup_core.domain.figures import duration, rate, size
-from hermes_backup_core.domain.host import STOP_SECONDS
-from hermes_backup_core.domain.manifest import ChangedFiles, ComposeRecord, Manifest
-from hermes_backup_core.domain.naming import BackupName
-from hermes_backup_core.domain.paths import shown
-from hermes_backup_core.domain.plan import (
-    BackupPlan,
+from hermes_backup_core.domain.backup_steps import (
     DropSnapshots,
     DumpDatabase,
     ExportAccounts,
@@ -33,6 +26,13 @@ from hermes_backup_core.domain.plan import (
     WhileStackStopped,
     flattened,
 )
+from hermes_backup_core.domain.errors import CommandFailed, HermesBackupError, SnapshotFailed
+from hermes_backup_core.domain.figures import duration, rate, size
+from hermes_backup_core.domain.host import STOP_SECONDS
+from hermes_backup_core.domain.manifest import ChangedFiles, ComposeRecord, Manifest
+from hermes_backup_core.domain.naming import BackupName
+from hermes_backup_core.domain.paths import shown
+from hermes_backup_core.domain.plan import BackupPlan
 from hermes_backup_core.domain.scope import ACCOUNTS_MEMBER, DATABASES, DATABASES_MEMBER, LDAP_MEMBER, Tier
 from hermes_backup_core.domain.selection import PackReport
 from hermes_backup_core.domain.snapshots import Snapshot, SnapshotPolicy

@@ -1,44 +1,46 @@
-"""A backup as data: what will be done, in order. A dry run prints it; a live run carries the same out.
-
-Steps that switch something off hold the steps that need it off, so the plan's shape says what is down
-while what happens, and the run can put it back whatever goes wrong in between.
-"""
+"""A backup as data: what will be done, in order. A dry run prints it; a live run carries the same out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
+from hermes_backup_core.domain.backup_steps import (
+    Bracket,
+    DropSnapshots,
+    DumpDatabase,
+    ExportAccounts,
+    ExportDirectory,
+    PackTier,
+    Step,
+    TakeSnapshots,
+    WhileNextcloudInMaintenance,
+    WhileServing,
+    WhileStackStopped,
+    flattened,
+)
 from hermes_backup_core.domain.host import (
     DATABASE_CONTAINER,
     LDAP_CONTAINER,
-    NEXTCLOUD_CONTAINER,
     ComposeProject,
     HostFacts,
 )
 from hermes_backup_core.domain.naming import BackupName
-from hermes_backup_core.domain.paths import shown
 from hermes_backup_core.domain.scope import (
-    ACCOUNTS_MEMBER,
     DATABASES,
-    DATABASES_MEMBER,
-    LDAP_MEMBER,
-    LDAP_SUFFIX,
     Mode,
     Scope,
     Tier,
 )
-from hermes_backup_core.domain.selection import TierSelection
 from hermes_backup_core.domain.snapshots import (
     Snapshot,
     SnapshotPlan,
     SnapshotPolicy,
-    is_snapshot,
     label,
     plan_snapshots,
 )
-from hermes_backup_core.domain.stopping import counted, stop_lines
+from hermes_backup_core.domain.stopping import stop_lines
 from hermes_backup_core.domain.topology import Topology
 from hermes_backup_core.domain.touched import Footing, Reach, touched
 
@@ -56,132 +58,6 @@ class BackupRequest:
     nextcloud_maintenance: bool = True
     touched_only: bool = False
     snapshot: SnapshotPolicy = SnapshotPolicy.NEVER
-
-
-@frozen
-class ExportDirectory:
-    """Write the LDAP directory as LDIF."""
-
-    def __str__(self) -> str:
-        return f"export the LDAP directory {LDAP_SUFFIX} to {LDAP_MEMBER} (slapcat in {LDAP_CONTAINER})"
-
-
-@frozen
-class ExportAccounts:
-    """Write the database accounts of the applications, with their grants."""
-
-    def __str__(self) -> str:
-        return f"export the applications' database accounts to {ACCOUNTS_MEMBER}"
-
-
-@frozen
-class DumpDatabase:
-    """Dump one database into the databases' archive."""
-
-    database: str
-
-    def __str__(self) -> str:
-        return f"dump database {self.database} to {DATABASES_MEMBER} (mariadb-dump in {DATABASE_CONTAINER})"
-
-
-@frozen
-class PackTier:
-    """Pack what ``selection`` names into the tier's archive; ``content_bytes`` and ``entries`` as surveyed."""
-
-    tier: Tier
-    selection: TierSelection
-    content_bytes: int
-    entries: int
-
-    def __str__(self) -> str:
-        folders = " and ".join(shown(folder) or "everything" for folder in self.selection.folders)
-        left_out = ", ".join(shown(folder) for folder in self.selection.left_out if not is_snapshot(folder))
-        without = f", less {left_out}" if left_out else ""
-        state = ", from the snapshot," if self.selection.seen_at else ""
-        return (
-            f"pack {folders} of {shown(self.selection.root)}{without}{state} to {self.tier.member}"
-            f" ({self.entries:,} entries, {self.content_bytes:,} bytes)"
-        )
-
-
-@frozen
-class TakeSnapshots:
-    """Make ``snapshots``. A tier whose snapshot cannot be made after all is packed live.
-
-    The tiers ``now_or_never`` are packed right then in that case, since what is off now is needed for it.
-    """
-
-    snapshots: tuple[Snapshot, ...]
-    now_or_never: tuple[Tier, ...] = ()
-
-    def __str__(self) -> str:
-        made = (f"{snapshot} for {_listed(snapshot.tiers)}" for snapshot in self.snapshots)
-        return f"take a read-only snapshot of {'; of '.join(made)}"
-
-
-@frozen
-class DropSnapshots:
-    """Remove ``snapshots``: the last tier has been read from them."""
-
-    snapshots: tuple[Snapshot, ...]
-
-    def __str__(self) -> str:
-        return f"remove the snapshot of {', '.join(shown(snapshot.of) for snapshot in self.snapshots)}"
-
-
-@frozen
-class WhileNextcloudInMaintenance:
-    """Keep Nextcloud's users from writing during ``steps``."""
-
-    steps: tuple[Step, ...]
-
-    def __str__(self) -> str:
-        return f"with Nextcloud in maintenance mode (occ in {NEXTCLOUD_CONTAINER}; mail is not affected):"
-
-
-@frozen
-class WhileStackStopped:
-    """Stop ``containers`` (those that run), and start exactly these again after ``steps``.
-
-    ``untouched`` are the containers, running or not, that may run meanwhile, and ``going_on`` those of them that run
-    now; ``reasons`` tell of others why they may not.
-    """
-
-    containers: tuple[str, ...]
-    steps: tuple[Step, ...]
-    untouched: tuple[str, ...] = ()
-    going_on: tuple[str, ...] = ()
-    reasons: Mapping[str, str] = field(factory=dict)
-
-    def __str__(self) -> str:
-        if self.going_on:
-            return f"with {counted(len(self.containers))} stopped: {_names(self.containers)}:"
-        return f"with the stack stopped ({len(self.containers)} containers that run now: {_names(self.containers)}):"
-
-
-@frozen
-class WhileServing:
-    """Start ``containers`` for ``steps``, and stop them again."""
-
-    containers: tuple[str, ...]
-    steps: tuple[Step, ...]
-
-    def __str__(self) -> str:
-        return f"with only {_names(self.containers)} up:"
-
-
-Step = (
-    ExportDirectory
-    | ExportAccounts
-    | DumpDatabase
-    | PackTier
-    | TakeSnapshots
-    | DropSnapshots
-    | WhileNextcloudInMaintenance
-    | WhileStackStopped
-    | WhileServing
-)
-Bracket = (WhileNextcloudInMaintenance, WhileStackStopped, WhileServing)
 
 
 @frozen
@@ -246,15 +122,6 @@ def snapshots_of(request: BackupRequest, facts: HostFacts, name: BackupName) -> 
         return SnapshotPlan()
     grounds = [(found.tier, found.selection, found.ground) for found in facts.tiers if found.is_folder]
     return plan_snapshots(grounds, label(facts.resolved.config, name.stamp))
-
-
-def flattened(steps: tuple[Step, ...]) -> Iterator[Step]:
-    """Yield every step that does work, in the order in which they are carried out."""
-    for step in steps:
-        if isinstance(step, Bracket):
-            yield from flattened(step.steps)
-        else:
-            yield step
 
 
 def _hot(request: BackupRequest, tiers: dict[Tier, PackTier], snapshots: tuple[Snapshot, ...]) -> tuple[Step, ...]:
@@ -341,12 +208,3 @@ def _described(steps: tuple[Step, ...], indent: str) -> Iterator[str]:
         yield f"{indent}{step}"
         if isinstance(step, Bracket):
             yield from _described(step.steps, indent + "  ")
-
-
-def _names(containers: tuple[str, ...]) -> str:
-    return ", ".join(containers) or "none"
-
-
-def _listed(tiers: tuple[Tier, ...]) -> str:
-    *others, last = (tier.value for tier in tiers)
-    return f"{', '.join(others)} and {last}" if others else last

@@ -7,10 +7,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
-from hermes_backup_core.domain.host import ComposeProject, HostFacts, MountOnHost, Service
-from hermes_backup_core.domain.plan import (
-    BackupPlan,
-    BackupRequest,
+from hermes_backup_core.domain.backup_steps import (
     DropSnapshots,
     DumpDatabase,
     ExportAccounts,
@@ -22,8 +19,9 @@ from hermes_backup_core.domain.plan import (
     WhileServing,
     WhileStackStopped,
     flattened,
-    plan_backup,
 )
+from hermes_backup_core.domain.host import ComposeProject, HostFacts, MountOnHost, Service
+from hermes_backup_core.domain.plan import BackupPlan, BackupRequest, plan_backup
 from hermes_backup_core.domain.scope import DATABASES, Mode, Scope, Tier
 from hermes_backup_core.domain.selection import TierSelection
 from hermes_backup_core.domain.snapshots import SnapshotPolicy
