@@ -27,7 +27,8 @@ from hermes_backup_core.domain.restore_steps import StartStack, SwapTier
 from tests.documentation import Block, blocks, replaced
 from tests.stack.miniature import Engine, Miniature
 from tests.stack.restoring import check_nothing_left, hidden_folders
-from tests.stack.script import back_up, standing
+from tests.stack.script import back_up
+from tests.stack.snapshots.disks import standing_on_btrfs
 
 CHECKOUT = Path(__file__).parents[2]
 GUIDE, FORMAT = "operator-guide.md", "format.md"
@@ -124,7 +125,8 @@ def somebody_who_says_yes() -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def reader(engine: Engine, folders: Iterator[Path]) -> Iterator[Reader]:
-    with standing(engine, next(folders)) as hermes:
+    # On btrfs, where snapshots can be had.
+    with standing_on_btrfs(engine, next(folders)) as hermes:
         for disk in DISKS:
             (hermes.base / "mnt" / disk).mkdir()
         (hermes.base / "log").mkdir()
