@@ -103,7 +103,7 @@ class Machine:
             process.wait()
 
 
-def testing(test: str, *options: str) -> str:
+def script_of(test: str, *options: str) -> str:
     """Return the script that runs ``test`` (a file of `tests/vm/inside`, or one test in it)."""
     words = ["python3", "-m", "pytest", "-v", "--color=no", *options, f"tests/vm/inside/{test}"]
     return f"export {IN_MACHINE}=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1\n{shlex.join(words)}\n"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tests.vm.inside.test_power_cut import STANDS
-from tests.vm.machine import Machine, testing
+from tests.vm.machine import Machine, script_of
 
 
 def test_backups_from_logical_volumes(machine: Machine) -> None:
-    with machine.boot(testing("test_backups.py"), machine.disk("lvm", "2G")) as boot:
+    with machine.boot(script_of("test_backups.py"), machine.disk("lvm", "2G")) as boot:
         output = boot.finish()
     print(output)
     summary = output.splitlines()[-1]
@@ -17,11 +17,11 @@ def test_backups_from_logical_volumes(machine: Machine) -> None:
 
 def test_a_power_cut_while_the_snapshot_stands(machine: Machine) -> None:
     disks = machine.disk("lvm", "2G"), machine.disk("host", "1G")
-    with machine.boot(testing("test_power_cut.py::test_until_the_power_is_cut"), *disks) as boot:
+    with machine.boot(script_of("test_power_cut.py::test_until_the_power_is_cut"), *disks) as boot:
         boot.wait_for(STANDS)
         boot.cut_power()
     with machine.boot(
-        testing("test_power_cut.py::test_after_the_cut_the_next_run_finds_and_removes_it"), *disks
+        script_of("test_power_cut.py::test_after_the_cut_the_next_run_finds_and_removes_it"), *disks
     ) as boot:
         output = boot.finish()
     print(output)
