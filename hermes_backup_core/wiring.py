@@ -73,7 +73,7 @@ def backup_job(root: str, environ: Mapping[str, str], reporter: Reporter) -> Bac
         database=MariaDB(stack),
         directory=Directory(stack),
         snapshots=snapshots,
-        measures_meanwhile=True,
+        in_parallel=True,
     )
     return BackupJob(
         survey=survey,

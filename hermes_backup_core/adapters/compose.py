@@ -8,7 +8,9 @@ import os
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from itertools import groupby
+from threading import Thread
 from typing import Any
 
 from attrs import define, field
@@ -65,6 +67,8 @@ class ComposeStack:
     def project(self) -> ComposeProject:
         """Return Compose's resolved configuration; asked for once."""
         if self._project is None:
+            # The engine's client is needed next, and takes as long to load as Compose to answer.
+            Thread(target=import_module, args=("docker",), daemon=True).start()
             try:
                 output = self._docker("compose", "config", "--format", "json", timeout=_ANSWER_SECONDS)
             except CommandFailed as err:

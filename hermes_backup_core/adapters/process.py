@@ -6,7 +6,7 @@ import contextlib
 import signal
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from threading import Thread, current_thread, main_thread
+from threading import Lock, Thread, current_thread, main_thread
 from typing import IO, Any
 
 from attrs import define, evolve, field
@@ -18,6 +18,8 @@ _STDERR_KEPT = 64 << 10
 _CHUNK_BYTES = 1 << 20
 NOT_FOUND = 127
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# plumbum keeps the environment for what it starts in one place for all threads.
+_STARTING = Lock()
 
 
 @define
@@ -88,7 +90,7 @@ class Door:
         When the body ends before it does, it is killed after ``patience`` seconds, or never where that is None.
         """
         with contextlib.ExitStack() as stack:
-            with _only(self.environ), _signals_held():
+            with _signals_held(), _STARTING, _only(self.environ):
                 try:
                     process = local[argv[0]].popen(argv[1:], cwd=self.folder, start_new_session=True, **pipes)
                 except CommandNotFound as err:

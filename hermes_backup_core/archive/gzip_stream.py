@@ -31,9 +31,9 @@ DENSE_LEVEL = 1
 DENSE_RATIO = 0.62
 """What a block must at least keep of its size to be dense: mail in words keeps 0.5, base64 0.76."""
 
-BLOCK_BYTES = 512 << 10
+BLOCK_BYTES = 1 << 20  # half of it costs 4 % of the time, for dictionaries; twice as much is hardly faster
 MOST_THREADS = 8  # one tar cannot feed more, and each holds some MB
-_MOST_IN_FLIGHT = 2 * MOST_THREADS + 4  # enough that no core waits while tar or the disk stumbles
+_SPARE_BLOCKS = 4  # enough that no core waits while tar or the disk stumbles
 _WINDOW_BYTES = 32 << 10  # how far back deflate can refer (RFC 1951)
 _MANY_CHUNKS = 32
 
@@ -74,10 +74,10 @@ class GzipStream:
         self._sink = sink
         self._level = level
         self._deflaters = _Deflaters(threads)
-        self._most_in_flight = min(2 * threads + 4, _MOST_IN_FLIGHT)
+        self._most_in_flight = min(threads, MOST_THREADS) + _SPARE_BLOCKS
         self._in_flight: deque[Future[_Deflated]] = deque()
         # Of blocks that have been emitted by then on any number of cores.
-        self._dense: deque[bool] = deque([False] * _MOST_IN_FLIGHT)
+        self._dense: deque[bool] = deque([False] * (MOST_THREADS + _SPARE_BLOCKS))
         self._chunks: list[memoryview] = []
         self._pending = 0
         self._window = b""

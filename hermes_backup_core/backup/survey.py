@@ -39,7 +39,7 @@ _Result = TypeVar("_Result")
 class Survey:
     """Looks at one host. ``hostname`` is what backups made here say of their origin.
 
-    With ``measures_meanwhile`` the tiers are measured while the stack is asked, as both take their time.
+    With ``in_parallel`` the tiers, tar, Compose and the database are looked at side by side, as each takes its time.
     """
 
     root: str
@@ -50,7 +50,7 @@ class Survey:
     database: MariaDB
     directory: Directory
     snapshots: Snapshots
-    measures_meanwhile: bool = False
+    in_parallel: bool = False
     host: HostLook = field(init=False)
 
     @host.default
@@ -64,12 +64,14 @@ class Survey:
 
     def look(self, request: BackupRequest) -> HostFacts:
         """Return the facts that a backup of ``request`` rests on."""
+        begun = in_background if self.in_parallel else _later
+        reader_problem, build_no = begun(self.tiers.problem), begun(self.database.build_no)
         project, project_problem = self.host.project()
         output = self._output(request.output, self.host.resolved())
         tiers = tuple(self.host.tier(tier, project, output.resolved) for tier in request.scope.tiers)
         if request.snapshot is not SnapshotPolicy.NEVER:
             tiers = tuple(map(self._with_ground, tiers))
-        sizes = (in_background if self.measures_meanwhile else _later)(partial(self._sizes, tiers))
+        sizes = begun(partial(self._sizes, tiers))
         containers, engine_problem = ((), None) if project_problem else self.host.containers()
         facts = HostFacts(
             hostname=self.hostname,
@@ -82,12 +84,12 @@ class Survey:
             build_no=None,
             warnings=(*self.host.unclaimed(), *self._forgotten(request.scope)),
             stack_problem=project_problem or engine_problem,
-            reader_problem=self.tiers.problem(),
+            reader_problem=reader_problem(),
             mounts=self.host.mounts(project, containers),
         )
         facts = self._look_for_tools(request, facts)
         if DATABASE_CONTAINER not in facts.missing_tools:
-            facts = self._ask_database(request, facts)
+            facts = self._ask_database(request, facts, build_no)
         return evolve(facts, tiers=sizes())
 
     def _forgotten(self, scope: Scope) -> tuple[str, ...]:
@@ -129,14 +131,14 @@ class Survey:
         ways = self.files.ways(path)
         return next((way for way in ways if any(is_within(way, topology.path(tier)) for tier in Tier)), ways[0])
 
-    def _ask_database(self, request: BackupRequest, facts: HostFacts) -> HostFacts:
+    def _ask_database(self, request: BackupRequest, facts: HostFacts, build_no: Callable[[], str | None]) -> HostFacts:
         """Return ``facts`` with what the database says, where it runs."""
         if not facts.serves(DATABASE_CONTAINER):
             return facts
         try:
             databases = self.database.sizes() if request.scope.has_dumps else None
-            build_no = None if databases and "hermes" not in databases else self.database.build_no()
-            return evolve(facts, build_no=build_no, databases=databases)
+            told = None if databases and "hermes" not in databases else build_no()
+            return evolve(facts, build_no=told, databases=databases)
         except HermesBackupError as err:
             return evolve(facts, database_problem=str(err))
 

@@ -165,8 +165,8 @@ def _packed(data: bytes, level: int, threads: int) -> bytes:
 
 
 def test_a_run_of_dense_blocks_gets_the_fast_level_and_stays_close_to_gzip_6() -> None:
-    attachments = mail_sample(16 << 20)
-    assert len(_packed(attachments, 2, 1)) > 1.003 * 4 * len(_packed(attachments[: 4 << 20], 2, 1))
+    attachments = mail_sample(24 << 20)
+    assert len(_packed(attachments, 2, 1)) > 1.003 * 4 * len(_packed(attachments[: 6 << 20], 2, 1))
     assert _ratio(attachments, FILES_LEVEL) < 1.05
 
 
@@ -176,7 +176,7 @@ def test_text_keeps_its_level_however_long_it_is() -> None:
 
 
 def test_the_same_bytes_make_the_same_member_on_any_number_of_cores() -> None:
-    mixed = mail_sample(12 << 20) + sql_sample(12 << 20) + _NOISE * 4
+    mixed = mail_sample(16 << 20) + sql_sample(8 << 20) + _NOISE * 16
     assert len({_packed(mixed, FILES_LEVEL, threads) for threads in (1, 2, 5, MOST_THREADS)}) == 1
 
 

@@ -302,8 +302,8 @@ def test_an_output_that_a_bind_mount_shows_of_a_tier_lies_inside_that_tier() -> 
     assert look(host).output.resolved == OUTPUT
 
 
-def test_tiers_that_are_measured_meanwhile_come_out_the_same() -> None:
-    survey = evolve(survey_of(plain_host()), measures_meanwhile=True)
+def test_what_is_looked_at_in_parallel_comes_out_the_same() -> None:
+    survey = evolve(survey_of(plain_host()), in_parallel=True)
     assert survey.look(request_of()) == look(plain_host())
 
 
@@ -320,6 +320,6 @@ def test_tiers_are_measured_while_the_stack_is_asked_and_an_error_does_not_wait_
 
     host.hook = hook
     with pytest.raises(CommandFailed):
-        evolve(survey_of(host), measures_meanwhile=True).look(request_of())
+        evolve(survey_of(host), in_parallel=True).look(request_of())
     assert not over.is_set()
     over.set()
