@@ -182,9 +182,10 @@ def check_manifest(host: Host, call: Call, scope: str) -> None:
 
 def volumes_by_the_engine(hermes: Miniature) -> dict[str, str]:
     names = hermes.engine.docker("volume", "ls", "-q").decode().split()
-    template = '{{index .Labels "com.docker.compose.volume"}}\t{{.Options.device}}'
+    # One that the engine keeps itself is no folder of the host's, and in no tier.
+    template = '{{if .Options}}{{index .Labels "com.docker.compose.volume"}}\t{{.Options.device}}{{end}}'
     lines = hermes.engine.docker("volume", "inspect", "--format", template, *names).decode().splitlines()
-    return dict(line.split("\t") for line in lines)
+    return dict(line.split("\t") for line in lines if line)
 
 
 @pytest.mark.parametrize("tier", TIERS["all"])
