@@ -13,7 +13,7 @@ from hermes_backup_core.backup.run import BackupRun
 from hermes_backup_core.backup.survey import Survey
 from hermes_backup_core.backup.switches import Switches
 from hermes_backup_core.domain.checks import Verdict, check_backup
-from hermes_backup_core.domain.errors import HermesBackupError, Refused
+from hermes_backup_core.domain.errors import Refused
 from hermes_backup_core.domain.host import MAIL_CONTAINER
 from hermes_backup_core.domain.naming import BackupName
 from hermes_backup_core.domain.plan import BackupPlan, BackupRequest, plan_backup
@@ -96,15 +96,8 @@ class BackupJob:
         if plan.request.mode is Mode.COLD and not self.console.answers():
             self.reporter.warn("the admin console does not answer yet: look at `docker logs hermes_commandbox`")
         if plan.stopping and MAIL_CONTAINER in plan.going_on:
-            self._deliver_waiting_mail()
+            MailQueue(self.recovery.stack).deliver_now(self.reporter)
         return result
-
-    def _deliver_waiting_mail(self) -> None:
-        """Let what came while others were down arrive now, and not when Postfix tries again by itself."""
-        try:
-            MailQueue(self.recovery.stack).deliver_now()
-        except HermesBackupError as err:
-            self.reporter.warn(f"mail that waits in Postfix's queue is delivered at its next queue run: {err}")
 
     @property
     def retention(self) -> Retention:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import os  # for the bytes of a path alone: `fsencode` touches no file
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 

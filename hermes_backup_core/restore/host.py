@@ -61,10 +61,6 @@ class Host:
         made = dict.fromkeys(service_of(container) for container in found if container.name not in spared)
         self.stack.create(list(made), list(going_on))
 
-    def deliver_waiting_mail(self) -> None:
-        """Have Postfix try at once what waits in its queue; raises `CommandFailed`."""
-        self.queue.deliver_now()
-
     def _running(self, spared: Collection[str]) -> list[Container]:
         return [container for container in self.stack.containers() if container.runs and container.name not in spared]
 

@@ -242,17 +242,10 @@ class Steps:
             problems = tuple(self.host.ailments(step.containers, end_maintenance=step.end_maintenance))
         if problems:
             raise Unsettled(problems)
-        self._deliver_waiting_mail()
+        if self.plan.stopping and MAIL_CONTAINER in self.plan.going_on:
+            self.host.queue.deliver_now(self.reporter)
         if self.plan.tables:
             self.remarks += self.databases.schemas.missing_definers(tuple(self.plan.tables))
-
-    def _deliver_waiting_mail(self) -> None:
-        """Let what came while others were down arrive now, and not when Postfix tries again by itself."""
-        if self.plan.stopping and MAIL_CONTAINER in self.plan.going_on:
-            try:
-                self.host.deliver_waiting_mail()
-            except HermesBackupError as err:
-                self.reporter.warn(f"mail that waits in Postfix's queue is delivered at its next queue run: {err}")
 
     def _drop(self) -> None:
         if self.plan.tables:

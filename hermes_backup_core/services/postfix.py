@@ -7,9 +7,10 @@ from email.policy import SMTP
 
 from attrs import define, frozen
 
+from hermes_backup_core.domain.errors import HermesBackupError
 from hermes_backup_core.domain.host import MAIL_CONTAINER
 from hermes_backup_core.domain.notice import Notice
-from hermes_backup_core.ports import Stack
+from hermes_backup_core.ports import Reporter, Stack
 
 # Log lines stay as they are, readable in any mail client or spool, as long as SMTP allows their length.
 _POLICY = SMTP.clone(linesep="\n", max_line_length=990)
@@ -36,9 +37,12 @@ class MailQueue:
 
     stack: Stack
 
-    def deliver_now(self) -> None:
-        """Have Postfix try all of it at once, and not at its next queue run; raises `CommandFailed`."""
-        self.stack.run(MAIL_CONTAINER, _FLUSH)
+    def deliver_now(self, reporter: Reporter) -> None:
+        """Let what came while others were down arrive now, and not at Postfix's next try; a failure is a warning."""
+        try:
+            self.stack.run(MAIL_CONTAINER, _FLUSH)
+        except HermesBackupError as err:
+            reporter.warn(f"mail that waits in Postfix's queue is delivered at its next queue run: {err}")
 
 
 def _message(notice: Notice) -> bytes:

@@ -7,6 +7,7 @@ import pytest
 from hermes_backup_core.restore.host import Host
 from hermes_backup_core.services.mariadb import DatabaseUnreachable
 from tests.unit.fakes.host import MemoryHost
+from tests.unit.fakes.watching import MemoryReporter
 from tests.unit.fakes.wiring import restore_host, restore_job_of
 
 DATABASE = "hermes_db_server"
@@ -43,7 +44,7 @@ def test_what_is_spared_goes_on(memory: MemoryHost, host: Host) -> None:
 
 
 def test_postfix_delivers_at_once_what_waits(memory: MemoryHost, host: Host) -> None:
-    host.deliver_waiting_mail()
+    host.queue.deliver_now(MemoryReporter(memory))
     assert memory.executed[-1][:2] == ("hermes_postfix_dkim", ("postqueue", "-f"))
 
 
