@@ -34,9 +34,9 @@ def test_tarball_and_log_lie_side_by_side_for_root_alone(host: FakeHost) -> None
     assert f"{host.output}/{tarball.name} (" in done.out
     with tarfile.open(tarball) as tar:
         first = tar.next()
-        assert first is not None
+        assert first is not None  # narrows the type for the claims below
         content = tar.extractfile(first)
-        assert content is not None
+        assert content is not None  # narrows the type for the claims below
         manifest = json.load(content)
     assert (first.name, manifest["scope"], manifest["mode"]) == ("backup_manifest.json", "vmail", "hot")
     assert mode(host.base / "state") == 0o700

@@ -34,7 +34,7 @@ def test_the_second_run_names_the_first_and_does_nothing(host: FakeHost) -> None
     second = host.run(*host.command("system", "--notify-email=a@example.com"), environ={"HERMES_ROOT": str(link)})
     assert second.code == 1
     said = re.search(r"another run is under way on this host: pid (\d+), `(.*)`, since ([-\d]+ [:\d]+)\.", second.err)
-    assert said is not None
+    assert said is not None  # narrows the type for the claims below
     assert int(said[1]) == first.process.pid
     assert "system_backup.py -P" in said[2]
     assert said[2].endswith("-B vmail --yes")

@@ -154,7 +154,7 @@ class Restores:
     def after_kill(self) -> RestoreRecord:
         self.without_orphans()
         record = self.record()
-        assert record is not None
+        assert record is not None  # narrows the type for the claims below
         return record
 
     def without_orphans(self) -> None:

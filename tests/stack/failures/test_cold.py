@@ -76,7 +76,7 @@ def test_a_container_that_does_not_start_again_is_named_and_does_not_keep_the_ot
         assert host.running() == everything - {container}
         host.whole_backup()
         record = run.journal()
-        assert record is not None
+        assert record is not None  # narrows the type for the claims below
         assert container in record.stopped
     (mail,) = host.hermes.received_mail(at_least=1)
     assert b"[FAILURE]" in mail

@@ -18,7 +18,7 @@ def test_the_second_run_says_who_holds_the_host_and_touches_nothing(host: Host, 
     os.kill(tar := first.until_packing(host.hermes.tiers["nextcloud"]), signal.SIGSTOP)
     before, record = host.state(), first.journal()
     assert before.maintenance
-    assert record is not None
+    assert record is not None  # narrows the type for the claims below
 
     output = host.fresh_output("second")
     ended = host.backup(*second, "--notify-email=admin@example.com", output=output)

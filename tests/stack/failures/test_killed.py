@@ -96,7 +96,7 @@ def test_what_a_killed_run_left_is_put_right_by_the_next(host: Host, case: Case)
     case.moment(host, run)
     run.freeze()
     record, partial = run.journal(), list(host.output.glob("*.partial"))
-    assert record is not None
+    assert record is not None  # narrows the type for the claims below
     assert len(partial) == 1
     assert case.left(host, record)
     run.kill()
@@ -125,7 +125,7 @@ def test_a_dry_run_tells_of_the_leftovers_and_leaves_them(host: Host) -> None:
     assert ended.code == 0
     assert ended.warnings_about(f"the run of pid {run.process.pid}")
     assert host.state() == left
-    assert run.journal() is not None
+    assert run.journal() is not None  # the claim: a dry run forgets nothing
     host.succeeds("-B", "archive")
     assert not host.state().maintenance
 
@@ -142,7 +142,7 @@ def test_leftovers_that_cannot_be_put_right_stop_the_next_run_and_stay_recorded(
     assert "): run `docker exec" in second.error
     assert not list(host.output.glob("*.tar"))
     record = run.journal()
-    assert record is not None
+    assert record is not None  # narrows the type for the claims below
     assert record.maintenance
     assert record.partial is None
     host.hermes.engine.docker("start", "hermes_nextcloud")

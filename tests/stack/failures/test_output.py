@@ -57,7 +57,7 @@ def test_where_not_even_the_log_finds_an_inode_it_goes_to_the_temporary_folder(h
     with tmpfs(host.output, inodes=1):
         ended = host.refused("-B", "archive")
         assert "(0 inodes free)" in ended.error
-        assert ended.log_path is not None
+        assert ended.log_path is not None  # narrows the type for the claims below
         assert ended.log_path.parent == host.temporary
         assert [w for w in ended.warnings if "no log can be written to" in w and str(ended.log_path) in w]
 
@@ -81,7 +81,7 @@ def test_an_output_that_is_a_tier_is_refused(host: Host) -> None:
     ended = host.backup("-B", "vmail", output=vmail)
     assert ended.code == 1
     assert f"-P {vmail} is the vmail tier itself" in ended.error
-    assert ended.log_path is not None
+    assert ended.log_path is not None  # narrows the type for the claims below
     ended.log_path.unlink()
     assert not list(vmail.glob("hermes-backup*"))
 

@@ -119,7 +119,7 @@ def test_a_database_that_is_stopped_while_it_loads(restores: Restores) -> None:
     assert ended.code == 1
     assert "nothing of the host was changed, but what was staged could not all be removed" in ended.error
     assert "--undo" in ended.error
-    assert restores.record() is not None
+    assert restores.record() is not None  # the claim: the journal stays for --undo
 
     restores.hermes.engine.docker("start", "hermes_db_server")
     restores.hermes.wait_until_ready()
